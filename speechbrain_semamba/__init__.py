@@ -1,0 +1,18 @@
+"""SEMamba speech enhancement for SpeechBrain.
+
+The files, in the order in which the data walks through them:
+
+- ``processing.lengths``: relative lengths to sizes and masks
+- ``processing.spectral``: wav <-> (compressed magnitude, phase)
+- ``processing.pcs``: perceptual contrast stretching of a wav
+- ``ops``: the selective scan and its back ends
+- ``nnet``: activations, normalisation, dense block, Mamba, losses
+- ``lobes.models.semamba``: the generator, and wav -> (wav, spectrum)
+- ``lobes.models.metric_discriminator``: the network that predicts PESQ
+- ``inference.enhancement``: the pretrained interface
+- ``utils.metrics``: PESQ, STOI, SI-SDR
+- ``utils.checkpoints``: official weights and training runs -> model folders
+- ``cli``: ``semamba enhance | export | convert | info``
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,281 @@
+"""SEMamba: enhances a spectrum; SEMambaEnhancer: enhances a wave.
+
+Chao et al., "An Investigation of Incorporating Mamba for Speech
+Enhancement", SLT 2024 (arXiv:2405.06573).
+"""
+
+import torch
+from torch import nn
+
+from speechbrain_semamba.nnet.activations import LearnableSigmoid
+from speechbrain_semamba.nnet.dense import ConvBlock, DenseBlock
+from speechbrain_semamba.nnet.mamba import TFMamba
+from speechbrain_semamba.processing.lengths import valid_mask
+from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
+
+
+class DenseEncoder(nn.Module):
+    """Magnitude and phase to features at half the frequency resolution.
+
+    Arguments
+    ---------
+    channels : int
+        Number of feature channels.
+
+    Example
+    -------
+    >>> DenseEncoder(8)(torch.randn(1, 2, 5, 201)).shape
+    torch.Size([1, 8, 5, 100])
+    """
+
+    def __init__(self, channels=64):
+        super().__init__()
+        self.conv_in = ConvBlock(nn.Conv2d(2, channels, kernel_size=1))
+        self.dense = DenseBlock(channels)
+        self.downsample = ConvBlock(
+            nn.Conv2d(channels, channels, (1, 3), stride=(1, 2))
+        )
+
+    def forward(self, x, valid=None):
+        """Maps [batch, 2, frames, freq] to [batch, channels, frames, bands].
+
+        ``valid`` [batch, 1, frames, 1] is 1 for frames that count.
+        """
+        x = self.dense(self.conv_in(x, valid), valid)
+        return self.downsample(x, valid)
+
+
+class MaskDecoder(nn.Module):
+    """Features to a mask for the compressed magnitude.
+
+    Arguments
+    ---------
+    channels : int
+        Number of feature channels.
+    freq : int
+        Number of frequencies of the spectrum.
+    beta : float
+        Largest value of the mask.
+
+    Example
+    -------
+    >>> MaskDecoder(8)(torch.randn(1, 8, 5, 100)).shape
+    torch.Size([1, 5, 201])
+    """
+
+    def __init__(self, channels=64, freq=201, beta=2.0):
+        super().__init__()
+        self.dense = DenseBlock(channels)
+        self.upsample = nn.ConvTranspose2d(
+            channels, channels, (1, 3), stride=(1, 2)
+        )
+        self.squeeze = ConvBlock(nn.Conv2d(channels, 1, kernel_size=1))
+        self.conv_out = nn.Conv2d(1, 1, kernel_size=1)
+        self.sigmoid = LearnableSigmoid(freq, beta)
+
+    def forward(self, x, valid=None):
+        """Maps [batch, channels, frames, bands] to [batch, frames, freq].
+
+        ``valid`` [batch, 1, frames, 1] is 1 for frames that count.
+        """
+        x = self.upsample(self.dense(x, valid))
+        x = self.conv_out(self.squeeze(x, valid))
+        return self.sigmoid(x.squeeze(1))
+
+
+class PhaseDecoder(nn.Module):
+    """Features to the phase, by way of its real and imaginary part.
+
+    Arguments
+    ---------
+    channels : int
+        Number of feature channels.
+
+    Example
+    -------
+    >>> PhaseDecoder(8)(torch.randn(1, 8, 5, 100)).shape
+    torch.Size([1, 5, 201])
+    """
+
+    def __init__(self, channels=64):
+        super().__init__()
+        self.dense = DenseBlock(channels)
+        self.upsample = ConvBlock(
+            nn.ConvTranspose2d(channels, channels, (1, 3), stride=(1, 2))
+        )
+        self.conv_real = nn.Conv2d(channels, 1, kernel_size=1)
+        self.conv_imag = nn.Conv2d(channels, 1, kernel_size=1)
+
+    def forward(self, x, valid=None):
+        """Maps [batch, channels, frames, bands] to [batch, frames, freq].
+
+        ``valid`` [batch, 1, frames, 1] is 1 for frames that count.
+        """
+        x = self.upsample(self.dense(x, valid), valid)
+        real, imag = self.conv_real(x), self.conv_imag(x)
+        # half precision would cost up to 0.01 radians here
+        return torch.atan2(imag.float(), real.float()).squeeze(1)
+
+
+class SEMamba(nn.Module):
+    """The generator: noisy spectrum to enhanced spectrum.
+
+    The defaults are the paper's: 2,258,769 parameters.
+
+    Arguments
+    ---------
+    channels : int
+        Number of feature channels.
+    num_blocks : int
+        Number of TF-Mamba blocks.
+    d_state : int
+        States for each inner feature of Mamba.
+    d_conv : int
+        Width of Mamba's causal convolution.
+    expand : int
+        Inner features for each input feature of Mamba.
+    n_fft : int
+        Size of the transform; n_fft // 2 must be even.
+    beta : float
+        Largest value of the magnitude mask.
+    backend : str
+        Back end of the scan, see ``ops.selective_scan``.
+
+    Raises
+    ------
+    ValueError
+        If ``n_fft`` does not survive halving and doubling of the frequencies.
+
+    Example
+    -------
+    >>> model = SEMamba(channels=8, num_blocks=1)
+    >>> mag, phase = torch.rand(2, 1, 5, 201)
+    >>> [x.shape for x in model(mag, phase)]
+    [torch.Size([1, 5, 201]), torch.Size([1, 5, 201])]
+    """
+
+    def __init__(
+        self,
+        channels=64,
+        num_blocks=4,
+        d_state=16,
+        d_conv=4,
+        expand=4,
+        n_fft=400,
+        beta=2.0,
+        backend="auto",
+    ):
+        super().__init__()
+        if n_fft % 4:
+            raise ValueError(f"n_fft must be a multiple of 4, not {n_fft}")
+        self.encoder = DenseEncoder(channels)
+        self.blocks = nn.ModuleList(
+            TFMamba(
+                channels,
+                d_state=d_state,
+                d_conv=d_conv,
+                expand=expand,
+                backend=backend,
+            )
+            for _ in range(num_blocks)
+        )
+        self.mask_decoder = MaskDecoder(channels, n_fft // 2 + 1, beta)
+        self.phase_decoder = PhaseDecoder(channels)
+
+    def forward(self, mag, phase, lengths=None):
+        """Enhances a batch of spectra.
+
+        Arguments
+        ---------
+        mag : torch.Tensor
+            Compressed magnitude [batch, frames, freq].
+        phase : torch.Tensor
+            Phase in radians [batch, frames, freq].
+        lengths : torch.Tensor
+            Relative lengths [batch] in frames. With them each item of a
+            padded batch gets what it gets alone.
+
+        Returns
+        -------
+        mag : torch.Tensor
+            Compressed magnitude [batch, frames, freq].
+        phase : torch.Tensor
+            Phase in radians [batch, frames, freq].
+        """
+        valid = None
+        if lengths is not None:
+            valid = valid_mask(lengths, mag.shape[1]).to(mag.dtype)
+            valid = valid[:, None, :, None]
+        x = self.encoder(torch.stack([mag, phase], dim=1), valid)
+        for block in self.blocks:
+            x = block(x, lengths)
+            # a convolution or a backward scan would see what lies beyond
+            x = x if valid is None else x * valid
+        mask = self.mask_decoder(x, valid)
+        return mask.float() * mag, self.phase_decoder(x, valid)
+
+
+class SEMambaEnhancer(nn.Module):
+    """The whole enhancer: noisy wave to enhanced wave.
+
+    Scales each wave to a root mean square of 1, as in training, and back.
+
+    Arguments
+    ---------
+    generator : torch.nn.Module
+        Maps (mag, phase, lengths) to (mag, phase), such as ``SEMamba``.
+    stft : MagPhaseSTFT
+        The spectral front end.
+
+    Example
+    -------
+    >>> enhance = SEMambaEnhancer(SEMamba(channels=8, num_blocks=1))
+    >>> wav, (mag, phase) = enhance(torch.randn(2, 1600))
+    >>> wav.shape, mag.shape
+    (torch.Size([2, 1600]), torch.Size([2, 17, 201]))
+    """
+
+    def __init__(self, generator, stft=None):
+        super().__init__()
+        self.generator = generator
+        self.stft = MagPhaseSTFT() if stft is None else stft
+
+    def forward(self, noisy, lengths=None):
+        """Enhances a batch of waves.
+
+        Arguments
+        ---------
+        noisy : torch.Tensor
+            Waveforms [batch, samples].
+        lengths : torch.Tensor
+            Relative lengths [batch]. With them each item of a padded batch
+            gets what it gets alone, and zeros beyond its end.
+
+        Returns
+        -------
+        wav : torch.Tensor
+            Waveforms [batch, samples]; silence stays silence.
+        spectrum : tuple
+            Compressed magnitude and phase [batch, frames, freq] of the
+            enhanced wave before its gain is undone.
+
+        Raises
+        ------
+        ValueError
+            If a sample is not finite, or there is none.
+        """
+        if noisy.shape[-1] == 0:
+            raise ValueError("cannot enhance a wave of 0 samples")
+        if not noisy.isfinite().all():
+            count = (~noisy.isfinite()).sum().item()
+            raise ValueError(
+                f"samples must be finite, but {count} are NaN or infinite"
+            )
+        gain = rms_gain(noisy, lengths)
+        mag, phase = self.stft.analyze(noisy * gain, lengths)
+        frames = None
+        if lengths is not None:
+            frames = self.stft.frame_lengths(lengths, noisy.shape[1])
+        mag, phase = self.generator(mag, phase, frames)
+        wav = self.stft.synthesize(mag, phase, noisy.shape[1], lengths)
+        return wav / gain, (mag, phase)

@@ -1,0 +1,237 @@
+"""Mamba along the time and frequency axes of a spectrum."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn.functional import linear, pad, silu
+
+from speechbrain_semamba.ops import cuda
+from speechbrain_semamba.ops.selective_scan import (
+    choose_backend,
+    selective_scan,
+)
+
+
+class Mamba(nn.Module):
+    """The Mamba mixer (Gu and Dao, arXiv:2312.00752, section 3.4).
+
+    Arguments
+    ---------
+    channels : int
+        Size of the input and output features.
+    d_state : int
+        States for each inner feature.
+    d_conv : int
+        Width of the causal convolution.
+    expand : int
+        Inner features for each input feature.
+    backend : str
+        Back end of the scan, see ``ops.selective_scan``.
+
+    Example
+    -------
+    >>> Mamba(8)(torch.randn(2, 10, 8)).shape
+    torch.Size([2, 10, 8])
+    """
+
+    def __init__(
+        self, channels=64, d_state=16, d_conv=4, expand=4, backend="auto"
+    ):
+        super().__init__()
+        self.backend = backend
+        self.d_state = d_state
+        self.dt_rank = math.ceil(channels / 16)
+        dim = expand * channels
+        self.in_proj = nn.Linear(channels, 2 * dim, bias=False)
+        self.conv1d = nn.Conv1d(dim, dim, d_conv, groups=dim)
+        self.x_proj = nn.Linear(dim, self.dt_rank + 2 * d_state, bias=False)
+        self.dt_proj = nn.Linear(self.dt_rank, dim)
+        self.A_log = nn.Parameter(
+            torch.arange(1.0, d_state + 1).log().repeat(dim, 1)
+        )
+        self.D = nn.Parameter(torch.ones(dim))
+        self.out_proj = nn.Linear(dim, channels, bias=False)
+        self._init_step_size()
+
+    def _init_step_size(self, smallest=1e-3, largest=1e-1):
+        # softplus(bias) is drawn log-uniformly, as in the Mamba paper
+        bound = self.dt_rank**-0.5
+        nn.init.uniform_(self.dt_proj.weight, -bound, bound)
+        span = math.log(largest) - math.log(smallest)
+        step = torch.rand_like(self.dt_proj.bias) * span + math.log(smallest)
+        step = step.exp()
+        with torch.no_grad():
+            self.dt_proj.bias.copy_(step + torch.log(-torch.expm1(-step)))
+
+    @property
+    def A(self):
+        """Decay rates [dim, state], negative, float32 or better."""
+        dtype = torch.promote_types(self.A_log.dtype, torch.float32)
+        return -self.A_log.to(dtype).exp()
+
+    def forward(self, x, lengths=None, reverse=False):
+        """Mixes along the length.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Features [batch, length, channels], zero beyond ``lengths``.
+        lengths : torch.Tensor
+            Relative lengths [batch].
+        reverse : bool
+            Run from the last step to the first.
+
+        Returns
+        -------
+        torch.Tensor
+            Features [batch, length, channels], zero beyond ``lengths``.
+        """
+        xz = self.in_proj(x)
+        if lengths is None and self._fused(x.device):
+            return cuda.fused_mixer(self, xz, reverse)
+        u, z = xz.chunk(2, dim=-1)
+        u = silu(self._causal_conv(u, reverse))
+        delta, B, C = self.x_proj(u).split(
+            [self.dt_rank, self.d_state, self.d_state], dim=-1
+        )
+        y = selective_scan(
+            u,
+            linear(delta, self.dt_proj.weight),
+            self.A,
+            B,
+            C,
+            self.D,
+            z,
+            self.dt_proj.bias,
+            lengths,
+            reverse,
+            self.backend,
+        )
+        return self.out_proj(y)
+
+    def _fused(self, device):
+        on_cuda = choose_backend(device, self.backend) == "cuda"
+        return on_cuda and cuda.why_not_fused(device.type) is None
+
+    def _causal_conv(self, u, reverse):
+        """Depthwise convolution; ``reverse`` looks ahead, not back."""
+        weight = self.conv1d.weight
+        past = weight.shape[-1] - 1
+        u = pad(u.transpose(1, 2), (0, past) if reverse else (past, 0))
+        weight = weight.flip(-1) if reverse else weight
+        u = nn.functional.conv1d(
+            u, weight, self.conv1d.bias, groups=weight.shape[0]
+        )
+        return u.transpose(1, 2)
+
+
+class MambaBlock(nn.Module):
+    """A Mamba mixer with pre-normalisation and a residual connection.
+
+    Arguments
+    ---------
+    channels : int
+        Size of the features.
+    **mamba : dict
+        Passed on to ``Mamba``.
+
+    Example
+    -------
+    >>> MambaBlock(8)(torch.randn(2, 10, 8)).shape
+    torch.Size([2, 10, 8])
+    """
+
+    def __init__(self, channels=64, **mamba):
+        super().__init__()
+        self.norm = nn.RMSNorm(channels, eps=1e-5)
+        self.mixer = Mamba(channels, **mamba)
+
+    def forward(self, x, lengths=None, reverse=False):
+        """Arguments and result as ``Mamba.forward``."""
+        return x + self.mixer(self.norm(x), lengths, reverse)
+
+
+class BidirectionalMamba(nn.Module):
+    """A forward and a backward Mamba, a projection and a residual.
+
+    Arguments
+    ---------
+    channels : int
+        Size of the features.
+    **mamba : dict
+        Passed on to ``Mamba``.
+
+    Example
+    -------
+    >>> BidirectionalMamba(8)(torch.randn(2, 10, 8)).shape
+    torch.Size([2, 10, 8])
+    """
+
+    def __init__(self, channels=64, **mamba):
+        super().__init__()
+        self.forward_block = MambaBlock(channels, **mamba)
+        self.backward_block = MambaBlock(channels, **mamba)
+        self.projection = nn.Linear(2 * channels, channels)
+        # The official layer is a transposed convolution, whose initial
+        # range follows from its outputs, not from its inputs.
+        bound = channels**-0.5
+        nn.init.uniform_(self.projection.weight, -bound, bound)
+        nn.init.uniform_(self.projection.bias, -bound, bound)
+
+    def forward(self, x, lengths=None):
+        """Maps x [batch, length, channels] to the same shape."""
+        both = [
+            self.forward_block(x, lengths),
+            self.backward_block(x, lengths, reverse=True),
+        ]
+        return x + self.projection(torch.cat(both, dim=-1))
+
+
+class TFMamba(nn.Module):
+    """A bidirectional Mamba along time, then one along frequency.
+
+    Chao et al., SEMamba (arXiv:2405.06573), section 3.
+
+    Arguments
+    ---------
+    channels : int
+        Size of the features.
+    **mamba : dict
+        Passed on to ``Mamba``.
+
+    Example
+    -------
+    >>> TFMamba(8)(torch.randn(1, 8, 5, 10)).shape
+    torch.Size([1, 8, 5, 10])
+    """
+
+    def __init__(self, channels=64, **mamba):
+        super().__init__()
+        self.time = BidirectionalMamba(channels, **mamba)
+        self.freq = BidirectionalMamba(channels, **mamba)
+
+    def forward(self, x, lengths=None):
+        """Maps features to the same shape.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            Features [batch, channels, frames, freq], zero beyond ``lengths``.
+        lengths : torch.Tensor
+            Relative lengths [batch] in frames.
+
+        Returns
+        -------
+        torch.Tensor
+            Features [batch, channels, frames, freq]; what lies beyond
+            ``lengths`` has no meaning.
+        """
+        batch, channels, frames, freq = x.shape
+        x = x.permute(0, 3, 2, 1).reshape(batch * freq, frames, channels)
+        if lengths is not None:
+            lengths = lengths.repeat_interleave(freq)
+        x = self.time(x, lengths)
+        x = x.view(batch, freq, frames, channels).transpose(1, 2)
+        x = self.freq(x.reshape(batch * frames, freq, channels))
+        return x.view(batch, frames, freq, channels).permute(0, 3, 1, 2)

@@ -1,0 +1,1 @@
+"""The selective scan: one public function, and its back ends."""

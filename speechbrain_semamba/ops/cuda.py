@@ -1,0 +1,139 @@
+"""Adapter to the CUDA kernels of mamba_ssm (github.com/state-spaces/mamba).
+
+``scan`` needs its compiled Mamba-1 kernel; ``fused_mixer``, which runs a
+whole Mamba mixer in one kernel, needs causal_conv1d as well.
+"""
+
+import functools
+
+import torch
+from torch.nn.functional import softplus
+
+from speechbrain_semamba.processing.lengths import valid_mask
+
+_REBUILD = (
+    "MAMBA_KEEP_CUDA_BUILD=TRUE pip install --no-cache-dir --no-deps "
+    "--no-build-isolation --force-reinstall mamba-ssm"
+)
+
+
+@functools.lru_cache(maxsize=None)
+def why_not(device_type="cuda"):
+    """Why ``scan`` cannot run on a device, or None if it can.
+
+    Arguments
+    ---------
+    device_type : str
+        "cuda", "cpu", ...
+
+    Returns
+    -------
+    str or None
+        The reason in one line, with the way out.
+
+    Example
+    -------
+    >>> why_not("cpu")
+    'the kernel is for CUDA tensors'
+    """
+    if device_type != "cuda":
+        return "the kernel is for CUDA tensors"
+    if not torch.cuda.is_available():
+        return "PyTorch finds no CUDA device"
+    try:
+        from mamba_ssm.ops import selective_scan_interface
+    except ImportError as error:
+        return (
+            f"mamba_ssm does not import ({error}); "
+            "pip install 'speechbrain-semamba[cuda]'"
+        )
+    # from July 2026 on mamba_ssm imports without its compiled kernel
+    if getattr(selective_scan_interface, "selective_scan_cuda", None) is None:
+        return f"mamba_ssm was built without its Mamba-1 kernel; {_REBUILD}"
+    return None
+
+
+@functools.lru_cache(maxsize=None)
+def why_not_fused(device_type="cuda"):
+    """Why ``fused_mixer`` cannot run on a device, or None if it can."""
+    reason = why_not(device_type)
+    if reason is not None:
+        return reason
+    try:
+        import causal_conv1d_cuda  # noqa: F401
+    except ImportError as error:
+        return (
+            f"the kernel of causal_conv1d does not import ({error}); "
+            "pip install --no-build-isolation causal-conv1d"
+        )
+    return None
+
+
+def scan(u, delta, A, B, C, D, z, delta_bias, lengths, reverse):
+    """Arguments as ``ops.selective_scan``; mamba_ssm wants [.., length]."""
+    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+
+    valid = None
+    if lengths is not None:
+        # a step of zero leaves the state as it is, so the softplus must
+        # come before the mask, outside the kernel
+        delta = delta if delta_bias is None else delta + delta_bias
+        valid = valid_mask(lengths, u.shape[1]).unsqueeze(-1)
+        delta, delta_bias = softplus(delta) * valid, None
+
+    def turn(x):
+        if x is None:
+            return None
+        return (x.flip(1) if reverse else x).transpose(1, 2).contiguous()
+
+    y = selective_scan_fn(
+        turn(u),
+        turn(delta),
+        A.contiguous(),
+        turn(B),
+        turn(C),
+        D,
+        z=turn(z),
+        delta_bias=delta_bias,
+        delta_softplus=valid is None,
+    ).transpose(1, 2)
+    y = y.flip(1) if reverse else y
+    return y if valid is None else y * valid
+
+
+def fused_mixer(mixer, xz, reverse):
+    """Everything of a Mamba mixer after its input projection.
+
+    Arguments
+    ---------
+    mixer : speechbrain_semamba.nnet.mamba.Mamba
+        The layers.
+    xz : torch.Tensor
+        Projected input [batch, length, 2 * dim].
+    reverse : bool
+        Run from the last step to the first.
+
+    Returns
+    -------
+    torch.Tensor
+        Output [batch, length, channels].
+    """
+    from mamba_ssm.ops.selective_scan_interface import mamba_inner_fn
+
+    xz = xz.flip(1) if reverse else xz
+    y = mamba_inner_fn(
+        xz.transpose(1, 2).contiguous(),
+        mixer.conv1d.weight,
+        mixer.conv1d.bias,
+        mixer.x_proj.weight,
+        mixer.dt_proj.weight,
+        mixer.out_proj.weight,
+        mixer.out_proj.bias,
+        mixer.A,
+        None,
+        None,
+        mixer.D.float(),
+        delta_bias=mixer.dt_proj.bias.float(),
+        delta_softplus=True,
+    )
+    return y.flip(1) if reverse else y

@@ -1,0 +1,1 @@
+"""Signals: lengths, spectra and the PCS post-filter."""

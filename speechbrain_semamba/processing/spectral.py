@@ -1,0 +1,223 @@
+"""The spectral front end: wav <-> (compressed magnitude, phase)."""
+
+import torch
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+
+from speechbrain_semamba.processing.lengths import valid_mask, valid_sizes
+
+
+def rms_gain(wav, lengths=None):
+    """Gain that brings each item to a root mean square of 1.
+
+    Arguments
+    ---------
+    wav : torch.Tensor
+        Waveforms [batch, samples].
+    lengths : torch.Tensor
+        Relative lengths [batch]; samples beyond them do not count.
+
+    Returns
+    -------
+    torch.Tensor
+        Factors [batch, 1]; 1 where there is only silence.
+
+    Example
+    -------
+    >>> rms_gain(torch.tensor([[0.5, -0.5], [0.0, 0.0]])).tolist()
+    [[2.0], [1.0]]
+    """
+    if lengths is None:
+        power = wav.square().mean(dim=1, keepdim=True)
+    else:
+        valid = valid_mask(lengths, wav.shape[1])
+        energy = (wav * valid).square().sum(dim=1, keepdim=True)
+        power = energy / valid.sum(dim=1, keepdim=True)
+    silent = power < torch.finfo(power.dtype).tiny
+    return power.masked_fill(silent, 1.0).rsqrt()
+
+
+class MagPhaseSTFT(torch.nn.Module):
+    """Short-time spectrum as compressed magnitude and phase, and back.
+
+    The magnitude is raised to ``compression`` (MP-SENet, arXiv:2305.13686,
+    section 2.1). Both directions compute in float32 or better.
+
+    Arguments
+    ---------
+    n_fft : int
+        Size of the transform, in samples.
+    hop_length : int
+        Step between frames, in samples.
+    win_length : int
+        Length of the window, in samples.
+    compression : float
+        Exponent of the magnitude.
+    window_fn : callable
+        Makes the window from its length.
+    pad_mode : str
+        How the first and last half window are filled, as in ``torch.stft``.
+
+    Example
+    -------
+    >>> stft = MagPhaseSTFT()
+    >>> wav = torch.randn(2, 16123)
+    >>> mag, phase = stft.analyze(wav)
+    >>> mag.shape, phase.shape
+    (torch.Size([2, 162, 201]), torch.Size([2, 162, 201]))
+    >>> torch.allclose(stft.synthesize(mag, phase, 16123), wav, atol=1e-5)
+    True
+    """
+
+    def __init__(
+        self,
+        n_fft=400,
+        hop_length=100,
+        win_length=400,
+        compression=0.3,
+        window_fn=torch.hann_window,
+        pad_mode="reflect",
+    ):
+        super().__init__()
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.win_length = win_length
+        self.compression = compression
+        self.pad_mode = pad_mode
+        self.register_buffer("window", window_fn(win_length), persistent=False)
+
+    def frame_lengths(self, lengths, samples):
+        """Relative lengths of the spectrum of a padded batch.
+
+        Arguments
+        ---------
+        lengths : torch.Tensor
+            Relative lengths [batch] of the waveforms.
+        samples : int
+            Padded length of the waveforms.
+
+        Returns
+        -------
+        torch.Tensor
+            Relative lengths [batch] in frames.
+        """
+        sizes = self._frames(valid_sizes(lengths, samples))
+        frames = int(self._frames(torch.tensor(samples)))
+        return sizes.double() / frames
+
+    def analyze(self, wav, lengths=None, eps=0.0):
+        """Spectrum of a batch of waveforms.
+
+        Arguments
+        ---------
+        wav : torch.Tensor
+            Waveforms [batch, samples], at least one sample.
+        lengths : torch.Tensor
+            Relative lengths [batch]. Each item gets the frames that it gets
+            alone; frames beyond them are zero.
+        eps : float
+            Added to the power and to both arguments of the arc tangent, as
+            the official consistency loss does (1e-10).
+
+        Returns
+        -------
+        mag : torch.Tensor
+            Compressed magnitude [batch, frames, freq], where frames is
+            samples // hop_length + 1 and freq is n_fft // 2 + 1.
+        phase : torch.Tensor
+            Phase in radians [batch, frames, freq].
+        """
+        if wav.dtype in (torch.float16, torch.bfloat16):
+            wav = wav.float()
+        if lengths is None:
+            spectrum = self._stft(wav)
+        else:
+            sizes = valid_sizes(lengths, wav.shape[1]).tolist()
+            spectrum = pad_sequence(
+                [self._stft(x[None, :n])[0] for x, n in zip(wav, sizes)],
+                batch_first=True,
+            )
+            spectrum = self._to_frames(spectrum, wav.shape[1])
+        return self._to_mag_phase(spectrum, eps)
+
+    def synthesize(self, mag, phase, length, lengths=None):
+        """Waveforms of a batch of spectra; the inverse of ``analyze``.
+
+        Arguments
+        ---------
+        mag : torch.Tensor
+            Compressed magnitude [batch, frames, freq].
+        phase : torch.Tensor
+            Phase in radians [batch, frames, freq].
+        length : int
+            Number of samples to return.
+        lengths : torch.Tensor
+            Relative lengths [batch] of the waveforms; samples beyond them
+            are zero.
+
+        Returns
+        -------
+        torch.Tensor
+            Waveforms [batch, length].
+        """
+        mag = mag.to(self.window.dtype) if mag.itemsize < 4 else mag
+        phase = phase.to(mag.dtype)
+        spectrum = torch.polar(mag.pow(1.0 / self.compression), phase)
+        if lengths is None:
+            return self._istft(spectrum, length)
+        sizes = valid_sizes(lengths, length)
+        frames = self._frames(sizes).tolist()
+        wavs = [
+            self._istft(x[None, :t], n)[0]
+            for x, t, n in zip(spectrum, frames, sizes.tolist())
+        ]
+        wav = pad_sequence(wavs, batch_first=True)
+        return pad(wav, (0, length - wav.shape[1]))
+
+    def _frames(self, samples):
+        shortest = self.n_fft // 2 + 1
+        return samples.clamp(min=shortest) // self.hop_length + 1
+
+    def _to_frames(self, spectrum, samples):
+        frames = int(self._frames(torch.tensor(samples)))
+        return pad(spectrum, (0, 0, 0, frames - spectrum.shape[1]))
+
+    def _stft(self, wav):
+        # the reflection at either end needs more samples than it copies
+        missing = self.n_fft // 2 + 1 - wav.shape[1]
+        if missing > 0:
+            wav = pad(wav, (0, missing))
+        spectrum = torch.stft(
+            wav,
+            self.n_fft,
+            self.hop_length,
+            self.win_length,
+            self.window.to(wav.dtype),
+            center=True,
+            pad_mode=self.pad_mode,
+            return_complex=True,
+        )
+        return spectrum.transpose(1, 2)
+
+    def _istft(self, spectrum, length):
+        return torch.istft(
+            spectrum.transpose(1, 2),
+            self.n_fft,
+            self.hop_length,
+            self.win_length,
+            self.window.to(spectrum.real.dtype),
+            center=True,
+            length=length,
+        )
+
+    def _to_mag_phase(self, spectrum, eps):
+        real, imag = spectrum.real, spectrum.imag
+        power = real.square() + imag.square() + eps
+        # x^0.15 and atan2 have no finite gradient at zero
+        silent = power < torch.finfo(power.dtype).tiny
+        mag = power.masked_fill(silent, 1.0).pow(self.compression / 2)
+        phase = torch.atan2(
+            (imag + eps).masked_fill(silent, 0.0),
+            (real + eps).masked_fill(silent, 1.0),
+        )
+        return mag.masked_fill(silent, 0.0), phase
