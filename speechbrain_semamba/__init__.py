@@ -5,13 +5,16 @@ The files, in the order in which the data walks through them:
 - ``processing.lengths``: relative lengths to sizes and masks
 - ``processing.spectral``: wav <-> (compressed magnitude, phase)
 - ``processing.pcs``: perceptual contrast stretching of a wav
+- ``processing.resampling``: the one resampler
 - ``ops``: the selective scan and its back ends
 - ``nnet``: activations, normalisation, dense block, Mamba, losses
 - ``lobes.models.semamba``: the generator, and wav -> (wav, spectrum)
 - ``lobes.models.metric_discriminator``: the network that predicts PESQ
 - ``inference.enhancement``: the pretrained interface
 - ``utils.metrics``: PESQ, STOI, SI-SDR
-- ``utils.checkpoints``: official weights and training runs -> model folders
+- ``utils.audio_files``: audio files in and out
+- ``utils.checkpoints``: official weights under our names, strict loading
+- ``utils.model_folder``: training runs and official weights -> model folders
 - ``cli``: ``semamba enhance | export | convert | info``
 """
 

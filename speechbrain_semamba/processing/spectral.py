@@ -127,8 +127,7 @@ class MagPhaseSTFT(torch.nn.Module):
         phase : torch.Tensor
             Phase in radians [batch, frames, freq].
         """
-        if wav.dtype in (torch.float16, torch.bfloat16):
-            wav = wav.float()
+        wav = wav.float() if wav.itemsize < 4 else wav
         if lengths is None:
             spectrum = self._stft(wav)
         else:
@@ -160,7 +159,7 @@ class MagPhaseSTFT(torch.nn.Module):
         torch.Tensor
             Waveforms [batch, length].
         """
-        mag = mag.to(self.window.dtype) if mag.itemsize < 4 else mag
+        mag = mag.float() if mag.itemsize < 4 else mag
         phase = phase.to(mag.dtype)
         spectrum = torch.polar(mag.pow(1.0 / self.compression), phase)
         if lengths is None:

@@ -1,0 +1,109 @@
+"""The pretrained interface: load a model folder, enhance files."""
+
+import torch
+from speechbrain.inference.enhancement import WaveformEnhancement
+
+from speechbrain_semamba.processing.resampling import resample
+from speechbrain_semamba.utils.audio_files import (
+    read_audio_file,
+    write_audio_file,
+)
+
+
+class SEMambaEnhancement(WaveformEnhancement):
+    """A ready-to-use SEMamba.
+
+    Does what SpeechBrain's ``WaveformEnhancement`` does with the same model
+    folder, and more: it respects ``lengths``, keeps every channel of a file,
+    and writes files at the rate and length of their input.
+
+    Arguments
+    ---------
+    See ``speechbrain.inference.interfaces.Pretrained``.
+
+    Example
+    -------
+    >>> folder = getfixture("model_folder")
+    >>> enhancer = SEMambaEnhancement.from_hparams(source=folder)
+    >>> enhancer.enhance_batch(torch.randn(1, 1600)).shape
+    torch.Size([1, 1600])
+    """
+
+    @property
+    def sample_rate(self):
+        """Rate of the waves that the model takes, in Hz."""
+        return getattr(self.hparams, "sample_rate", 16000)
+
+    @torch.inference_mode()
+    def enhance_batch(self, noisy, lengths=None):
+        """Enhances a batch of waves.
+
+        Arguments
+        ---------
+        noisy : torch.Tensor
+            Waveforms [batch, samples] at the model's rate.
+        lengths : torch.Tensor
+            Relative lengths [batch]. With them each item of a padded batch
+            gets what it gets alone.
+
+        Returns
+        -------
+        torch.Tensor
+            Waveforms [batch, samples].
+
+        Raises
+        ------
+        ValueError
+            If a sample is not finite, or there is none.
+        """
+        noisy = noisy.to(self.device)
+        if lengths is not None:
+            lengths = lengths.to(self.device)
+        return self.mods.enhance_model(noisy, lengths)[0]
+
+    def enhance_file(self, filename, output_filename=None, **kwargs):
+        """Enhances one file, each of its channels by itself.
+
+        Arguments
+        ---------
+        filename : str
+            An audio file of any rate and number of channels.
+        output_filename : str
+            Where to write the result: same rate, length and channels. The
+            file appears under this name only when it is complete.
+        **kwargs : dict
+            Accepted for ``WaveformEnhancement``'s sake; unused.
+
+        Returns
+        -------
+        torch.Tensor
+            Waveforms [channels, samples], or [samples] of a mono file.
+
+        Raises
+        ------
+        ValueError
+            If the file is not readable as audio, is empty, or holds a sample
+            that is not finite.
+
+        Example
+        -------
+        >>> folder = getfixture("model_folder")
+        >>> enhancer = SEMambaEnhancement.from_hparams(source=folder)
+        >>> tmp = getfixture("tmp_path")
+        >>> write_audio_file(tmp / "in.wav", torch.zeros(2, 4410), 44100)
+        >>> enhancer.enhance_file(tmp / "in.wav", tmp / "out.wav").shape
+        torch.Size([2, 4410])
+        """
+        noisy, rate = read_audio_file(filename)
+        try:
+            enhanced = self.enhance_batch(
+                resample(noisy, rate, self.sample_rate)
+            )
+        except ValueError as error:
+            raise ValueError(f"{filename}: {error}") from error
+        # there and back rounds the length up, never down
+        enhanced = resample(enhanced.cpu(), self.sample_rate, rate)
+        enhanced = enhanced[:, : noisy.shape[1]]
+        if output_filename is not None:
+            write_audio_file(output_filename, enhanced, rate, like=filename)
+        return enhanced.squeeze(0)
