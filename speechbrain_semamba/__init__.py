@@ -12,6 +12,7 @@ The files, in the order in which the data walks through them:
 - ``lobes.models.metric_discriminator``: the network that predicts PESQ
 - ``inference.enhancement``: the pretrained interface
 - ``utils.metrics``: PESQ, STOI, SI-SDR
+- ``utils.reports``, ``utils.tensorboard``: what a run shows
 - ``utils.audio_files``: audio files in and out
 - ``utils.checkpoints``: official weights under our names, strict loading
 - ``utils.model_folder``: training runs and official weights -> model folders

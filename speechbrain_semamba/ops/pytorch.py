@@ -54,8 +54,8 @@ class _Recurrence(torch.autograd.Function):
             if keep:
                 checkpoints.append(state.clone())
             for t in chunk:
-                _advance(state, decay, step, drive, A, B, t)
-                y[:, t] = torch.bmm(state, C[:, t].unsqueeze(-1)).squeeze(-1)
+                _advance(state, state, decay, step, drive, A, B, t)
+                y[:, t] = _right(state, C[:, t])
         if keep:
             ctx.save_for_backward(u, step, A, B, C, *checkpoints)
         return y
@@ -66,50 +66,52 @@ class _Recurrence(torch.autograd.Function):
         drive = step * u
         grad_drive, grad_rate = torch.empty_like(u), torch.empty_like(u)
         grad_B, grad_C = torch.empty_like(B), torch.empty_like(C)
-        grad_A = torch.zeros_like(checkpoints[0])
-        grad_state = torch.zeros_like(grad_A)
-        decay = torch.empty_like(grad_A)
-        for chunk, state in zip(reversed(ctx.chunks), reversed(checkpoints)):
-            states = [state]
-            for t in chunk:
-                states.append(states[-1].clone())
-                _advance(states[-1], decay, step, drive, A, B, t)
-            for t in reversed(chunk):
-                grad_C[:, t] = _left(grad_y[:, t], states.pop())
-                grad_state.addcmul_(
-                    grad_y[:, t].unsqueeze(-1), C[:, t].unsqueeze(1)
+        grad_state = torch.zeros_like(checkpoints[0])
+        grad_A = torch.zeros_like(grad_state)
+        states = _stack(grad_state, len(ctx.chunks[0]) + 1)
+        decays = _stack(grad_state, len(ctx.chunks[0]))
+        for chunk, first in zip(reversed(ctx.chunks), reversed(checkpoints)):
+            states[0].copy_(first)
+            for i, t in enumerate(chunk):
+                _advance(
+                    states[i], states[i + 1], decays[i], step, drive, A, B, t
                 )
+            for i, t in reversed(list(enumerate(chunk))):
+                grad_C[:, t] = _left(grad_y[:, t], states[i + 1])
+                _add_outer(grad_state, grad_y[:, t], C[:, t])
                 grad_B[:, t] = _left(drive[:, t], grad_state)
                 grad_drive[:, t] = _right(grad_state, B[:, t])
-                # now the gradient of the state before this step
-                torch.mul(step[:, t].unsqueeze(-1), A, out=decay).exp_()
-                grad_state.mul_(decay)
-                torch.mul(grad_state, states[-1], out=decay)
-                grad_rate[:, t] = torch.einsum("bdn,dn->bd", decay, A)
-                grad_A.addcmul_(decay, step[:, t].unsqueeze(-1))
+                # now the gradient of the state before this step, and from
+                # it that of the exponent, step * A
+                grad_state.mul_(decays[i])
+                grad_exponent = torch.mul(grad_state, states[i], out=decays[i])
+                grad_A.addcmul_(grad_exponent, step[:, t].unsqueeze(-1))
+                grad_rate[:, t] = grad_exponent.mul_(A).sum(-1)
         grad_step = torch.addcmul(grad_rate, grad_drive, u)
-        return (
-            grad_drive * step,
-            grad_step,
-            grad_A.sum(0),
-            grad_B,
-            grad_C,
-            None,
-        )
+        return grad_drive * step, grad_step, grad_A.sum(0), grad_B, grad_C, None
 
 
-def _advance(state, decay, step, drive, A, B, t):
-    """One step of the recurrence, in place; ``decay`` is scratch space."""
+def _advance(state, following, decay, step, drive, A, B, t):
+    """One step of the recurrence; ``following`` may be ``state`` itself."""
     torch.mul(step[:, t].unsqueeze(-1), A, out=decay).exp_()
-    state.mul_(decay)
-    state.addcmul_(drive[:, t].unsqueeze(-1), B[:, t].unsqueeze(1))
+    torch.mul(state, decay, out=following)
+    _add_outer(following, drive[:, t], B[:, t])
+
+
+def _add_outer(state, by_dim, by_state):
+    """Adds [batch, dim] x [batch, state] to [batch, dim, state]."""
+    state.addcmul_(by_dim.unsqueeze(-1), by_state.unsqueeze(1))
 
 
 def _left(vector, matrix):
-    """[batch, dim] times [batch, dim, state]: [batch, state]."""
+    """[i, j] times [i, j, k], summed over j: [i, k]."""
     return torch.bmm(vector.unsqueeze(1), matrix).squeeze(1)
 
 
 def _right(matrix, vector):
-    """[batch, dim, state] times [batch, state]: [batch, dim]."""
+    """[i, j, k] times [i, k], summed over k: [i, j]."""
     return torch.bmm(matrix, vector.unsqueeze(-1)).squeeze(-1)
+
+
+def _stack(like, count):
+    return [torch.empty_like(like) for _ in range(count)]

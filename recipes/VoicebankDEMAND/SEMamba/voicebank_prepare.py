@@ -120,6 +120,8 @@ def prepare_voicebank(
     ... )
     """
     _check_options(validation, valid_share)
+    if isinstance(valid_speakers, str):
+        valid_speakers = [valid_speakers]
     data_folder, save_folder = Path(data_folder), Path(save_folder)
     wav_folder = save_folder / f"wav_{sample_rate / 1000:g}k"
     manifests = [Path(path) for path in (train_json, valid_json, test_json)]
@@ -154,9 +156,8 @@ def prepare_voicebank(
     # From here on files change, and the old record must not vouch for them.
     (save_folder / "prepare_options.json").unlink(missing_ok=True)
     root, used_folders = data_folder, []
-    if {pair.rate for split in splits.values() for pair in split.values()} != {
-        sample_rate
-    }:
+    rates = {pair.rate for split in splits.values() for pair in split.values()}
+    if rates != {sample_rate}:
         splits = _resample_splits(splits, wav_folder, sample_rate, num_workers)
         root = wav_folder
         used_folders = [wav_folder / folder.name for folder in folders]
@@ -348,11 +349,8 @@ def _split(corpus, validation, valid_speakers, valid_share, seed):
     """Returns {"train", "valid", "test": {id: Pair}}, none of them empty."""
     train, valid = corpus["train"], {}
     if validation == "speakers":
-        valid = {
-            key: pair
-            for key, pair in train.items()
-            if _get_speaker(key) in valid_speakers
-        }
+        keys = [key for key in train if _get_speaker(key) in valid_speakers]
+        valid = {key: train[key] for key in keys}
         if not valid:
             logger.warning(
                 "No training file's name starts with one of the speakers %s; "
@@ -485,14 +483,18 @@ def _resample_file(source, target, frames, sample_rate):
 
 def _write_manifest(path, name, split, root):
     """Writes one manifest and logs its pairs, hours and speakers."""
-    entries = {
-        key: {
-            "noisy_wav": f"{{data_root}}/{pair.noisy.relative_to(root).as_posix()}",
-            "clean_wav": f"{{data_root}}/{pair.clean.relative_to(root).as_posix()}",
-            "length": pair.frames / pair.rate,
+    entries = {}
+    for key, pair in sorted(split.items()):
+        noisy, clean = (
+            "{data_root}/" + path.relative_to(root).as_posix()
+            for path in (pair.noisy, pair.clean)
+        )
+        length = pair.frames / pair.rate
+        entries[key] = {
+            "noisy_wav": noisy,
+            "clean_wav": clean,
+            "length": length,
         }
-        for key, pair in sorted(split.items())
-    }
     _write_json(path, entries)
     hours = sum(entry["length"] for entry in entries.values()) / 3600
     # Names other than VoiceBank's may carry no speakers.

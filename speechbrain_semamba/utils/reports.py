@@ -1,0 +1,63 @@
+"""Scores of a test as a table on the screen and as a file."""
+
+import csv
+import os
+
+
+def score_table(**rows):
+    """Means of the scores, a line for each kind of wave.
+
+    Arguments
+    ---------
+    **rows : dict
+        For each kind, such as noisy and enhanced, its means by name. The
+        names of the first kind are the columns.
+
+    Returns
+    -------
+    str
+        Lines of text.
+
+    Example
+    -------
+    >>> print(score_table(noisy={"pesq": 1.5}, enhanced={"pesq": 2.25}))
+                    pesq
+    noisy          1.500
+    enhanced       2.250
+    """
+    names = [k for k in next(iter(rows.values())) if "failed" not in k]
+    lines = [" " * 10 + "".join(f"{name:>10}" for name in names)]
+    for kind, means in rows.items():
+        values = "".join(f"{means[name]:10.3f}" for name in names)
+        lines.append(f"{kind:10}" + values)
+    return "\n".join(lines)
+
+
+def write_scores(path, **kinds):
+    """Writes the scores of each file; the CSV is complete or not there.
+
+    Arguments
+    ---------
+    path : str
+        The CSV file to write.
+    **kinds : dict
+        For each kind, such as noisy and enhanced, the scores by name of
+        each file, by the file's id.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "scores.csv"
+    >>> write_scores(path, noisy={"a": {"pesq": 2.0}})
+    >>> path.read_text().split()
+    ['id,noisy_pesq', 'a,2.0000']
+    """
+    partial = f"{path}.part"
+    with open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        first = next(iter(kinds.values()))
+        columns = [(k, n) for k in kinds for n in next(iter(first.values()))]
+        writer.writerow(["id"] + [f"{k}_{n}" for k, n in columns])
+        for key in first:
+            values = [kinds[k][key][n] for k, n in columns]
+            writer.writerow([key] + [f"{v:.4f}" for v in values])
+    os.replace(partial, path)

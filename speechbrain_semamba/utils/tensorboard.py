@@ -1,0 +1,104 @@
+"""What TensorBoard shows of a training run."""
+
+import torch
+from speechbrain.utils.distributed import main_process_only
+
+
+class EnhancementBoard:
+    """Curves for each epoch, and a few files to hear and to see.
+
+    Unlike SpeechBrain's ``TensorboardLogger`` it is told the epoch, so that
+    the curves of a resumed run go on where they were.
+
+    Arguments
+    ---------
+    save_dir : str
+        Folder for TensorBoard's files.
+    sample_rate : int
+        Of the waves, in Hz.
+    stft : speechbrain_semamba.processing.spectral.MagPhaseSTFT
+        Makes the pictures.
+    """
+
+    def __init__(self, save_dir, sample_rate, stft):
+        self.save_dir = save_dir
+        self.sample_rate = sample_rate
+        self.stft = stft
+        self._writer = None
+
+    @main_process_only
+    def log_scalars(self, epoch, **groups):
+        """Adds a point to each curve.
+
+        Arguments
+        ---------
+        epoch : int
+            Where to put the points.
+        **groups : dict
+            For each group, such as train and valid, values by name.
+        """
+        for group, values in groups.items():
+            for name, value in values.items():
+                self.writer.add_scalar(f"{name}/{group}", value, epoch)
+
+    @main_process_only
+    def log_files(self, epoch, files):
+        """Adds sounds, and pictures of noisy, enhanced and clean in a row.
+
+        Arguments
+        ---------
+        epoch : int
+            Where to put them.
+        files : dict
+            For each file's name its waves by kind (noisy, enhanced, clean),
+            each a torch.Tensor [samples].
+        """
+        for name, waves in files.items():
+            peak = max(w.abs().max() for w in waves.values()).clamp(min=1e-9)
+            for kind, wav in waves.items():
+                self.writer.add_audio(
+                    f"{name}/{kind}", wav / peak, epoch, self.sample_rate
+                )
+            picture = spectrogram_image(list(waves.values()), self.stft)
+            self.writer.add_image(name, picture, epoch)
+        self.writer.flush()
+
+    @property
+    def writer(self):
+        """The SummaryWriter, opened when the first thing is written."""
+        if self._writer is None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError as error:
+                raise ImportError(
+                    "use_tensorboard needs tensorboard: "
+                    "pip install 'speechbrain-semamba[train]'"
+                ) from error
+            self._writer = SummaryWriter(self.save_dir)
+        return self._writer
+
+
+def spectrogram_image(waves, stft):
+    """Compressed magnitudes side by side, low frequencies at the bottom.
+
+    Arguments
+    ---------
+    waves : list of torch.Tensor
+        Waveforms [samples], all of one length.
+    stft : speechbrain_semamba.processing.spectral.MagPhaseSTFT
+        The spectral front end.
+
+    Returns
+    -------
+    torch.Tensor
+        Grey levels between 0 and 1 [1, freq, frames of all].
+
+    Example
+    -------
+    >>> from speechbrain_semamba.processing.spectral import MagPhaseSTFT
+    >>> spectrogram_image([torch.randn(1600)] * 3, MagPhaseSTFT()).shape
+    torch.Size([1, 201, 51])
+    """
+    mags = stft.analyze(torch.stack(waves).to(stft.window.device))[0]
+    image = torch.cat(list(mags), dim=0).T.flip(0).cpu()
+    return (image / image.max().clamp(min=1e-9))[None]
