@@ -151,7 +151,7 @@ def test_no_tensor_of_all_states():
                 sizes.append(out.untyped_storage().nbytes() // 8)
             return out
 
-    batch, length, dim, state = 2, 100, 4, 16
+    batch, length, dim, state = 2, 100, 32, 16
     inputs = make_inputs(length, batch, dim, state)
     with Watch():
         values_and_gradients(inputs, backend="pytorch")
