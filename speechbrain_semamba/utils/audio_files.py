@@ -44,7 +44,7 @@ def read_audio_file(path):
     if not os.path.isfile(path):
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        return audio_io.load(str(path))
+        wav, rate = audio_io.load(str(path))
     except (RuntimeError, soundfile.SoundFileError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(

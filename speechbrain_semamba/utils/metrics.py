@@ -145,13 +145,8 @@ class ScorePool:
         self._delayed = joblib.delayed
         options = {"n_jobs": 1}
         if num_workers > 1:
-            # PESQ holds the interpreter's lock, so threads would not help;
-            # idle workers are to outlast a long validation
-            options = {
-                "n_jobs": num_workers,
-                "backend": "loky",
-                "idle_worker_timeout": 24 * 3600,
-            }
+            # PESQ holds the interpreter's lock, so threads would not help
+            options = {"n_jobs": num_workers, "backend": "loky"}
         self._parallel = joblib.Parallel(return_as="generator", **options)
 
     def start(self, references, estimates, metrics=("pesq",)):

@@ -1,0 +1,29 @@
+# make demo: train a small SEMamba on the embedded corpus and enhance a file
+# make test: ruff and the whole test suite
+# Both make .venv first; a second run takes it as it is.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+
+.PHONY: demo test install clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python samples/demo.py --out $(DEMO)
+
+test: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q
+
+install: $(VENV)/.installed
+
+# pesq is compiled at install and needs a C compiler and Python's headers
+$(VENV)/.installed: pyproject.toml setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --progress-bar off -e ".[train,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO) build *.egg-info
