@@ -50,6 +50,7 @@ def read_audio_file(path):
         raise ValueError(
             f"{path} is not readable as audio: {reason}"
         ) from error
+    return wav.contiguous(), rate
 
 
 def write_audio_file(path, wav, rate, like=None):
