@@ -4,6 +4,7 @@ The files, in the order in which the data walks through them:
 
 - ``processing.lengths``: relative lengths to sizes and masks
 - ``processing.spectral``: wav <-> (compressed magnitude, phase)
+- ``processing.segments``: level and crop of training pairs
 - ``processing.pcs``: perceptual contrast stretching of a wav
 - ``processing.resampling``: the one resampler
 - ``ops``: the selective scan and its back ends
@@ -11,6 +12,8 @@ The files, in the order in which the data walks through them:
 - ``lobes.models.semamba``: the generator, and wav -> (wav, spectrum)
 - ``lobes.models.metric_discriminator``: the network that predicts PESQ
 - ``inference.enhancement``: the pretrained interface
+- ``utils.pairs``: clean and noisy folders -> checked pairs of files
+- ``utils.resampled_files``: resampled copies of files, in parallel
 - ``utils.metrics``: PESQ, STOI, SI-SDR
 - ``utils.reports``, ``utils.tensorboard``: what a run shows
 - ``utils.audio_files``: audio files in and out

@@ -1,7 +1,31 @@
-"""Scores of a test as a table on the screen and as a file."""
+"""What a run reports: mean losses, a table of scores, a file of scores."""
 
 import csv
 import os
+
+import torch
+
+
+def mean_losses(parts):
+    """Means of loss parts over a stage, with one transfer for each part.
+
+    Arguments
+    ---------
+    parts : list of dict
+        For each batch its scalar tensors by name.
+
+    Returns
+    -------
+    dict
+        Floats by name.
+
+    Example
+    -------
+    >>> mean_losses([{"time": torch.ones(())}, {"time": torch.zeros(())}])
+    {'time': 0.5}
+    """
+    names = parts[0] if parts else ()
+    return {n: torch.stack([p[n] for p in parts]).mean().item() for n in names}
 
 
 def score_table(**rows):

@@ -3,15 +3,13 @@
 import json
 import logging
 import math
-import os
-import struct
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
-import torch
+from speechbrain.dataio import audio_io
 from speechbrain.dataio.dataset import DynamicItemDataset
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "VoicebankDEMAND" / "SEMamba"
@@ -159,6 +157,36 @@ def test_share_replaces_absent_speakers(tmp_path, prepare, caplog):
     assert "valid: 4 pairs, 0.00 hours\n" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "train, missing",
+    [
+        (["p228_001", "p228_002", "p287_001", "p287_002"], ["p226"]),
+        (["p226_001", "p226_002", "p228_001", "p228_002"], ["p287"]),
+        (["p2261_001", "p2871_001", "p226", "p287"], ["p226", "p287"]),
+    ],
+)
+def test_share_replaces_incomplete_speakers(
+    tmp_path, prepare, caplog, train, missing
+):
+    data = make_corpus(tmp_path / "data", train=train)
+    prepare(data, "speakers", valid_share=0.5)
+    assert f"one of the speakers {', '.join(missing)}; taking" in caplog.text
+    caplog.clear()
+    prepare(data, "share", validation="share", valid_share=0.5)
+    assert "one of the speakers" not in caplog.text
+    drawn = read(tmp_path, "valid", "speakers")
+    assert len(drawn) == 2
+    assert drawn == read(tmp_path, "valid", "share")
+    rest = read(tmp_path, "train", "speakers")
+    assert sorted([*drawn, *rest]) == sorted(train)
+
+
+def test_all_speakers_occur(tmp_path, data, prepare, caplog):
+    prepare(data, valid_speakers=["p287", "p228"])
+    assert list(read(tmp_path, "valid")) == ["p228_001", "p228_002", "p287_001"]
+    assert "one of the speakers" not in caplog.text
+
+
 def test_share_on_demand(tmp_path, data, prepare):
     prepare(data, validation="share", valid_share=0.01)
     assert len(read(tmp_path, "valid")) == 1
@@ -197,107 +225,21 @@ def test_one_speaker_as_a_string(tmp_path, data, prepare):
     assert list(read(tmp_path, "valid")) == ["p287_001"]
 
 
-def test_all_faults_in_one_error(tmp_path, data, prepare):
-    clean, noisy = (
-        data / f"{half}_trainset_28spk_wav" for half in ("clean", "noisy")
-    )
-    (noisy / "p226_001.wav").unlink()
-    write(noisy / "p226_002.wav", 1701)
-    (noisy / "p228_001.wav").write_bytes(b"not audio at all")
-    write(clean / "p228_002.wav", 0)
-    write(noisy / "p287_001.wav", value=np.zeros((2000, 2)))
-    clean, noisy = data / "clean_testset_wav", data / "noisy_testset_wav"
-    write(noisy / "p232_001.wav", 1600, rate=48000)
-    whole = (clean / "p257_001.wav").read_bytes()
-    (clean / "p257_001.wav").write_bytes(whole[:-200])
-    write(noisy / "p257_001.flac", 1700)
-    write(noisy / "._p257_001.wav", 1)
-    with pytest.raises(ValueError) as caught:
+def test_faults_of_both_sets_in_one_error(tmp_path, data, prepare):
+    (data / "noisy_trainset_28spk_wav" / "p226_001.wav").unlink()
+    write(data / "noisy_testset_wav" / "p232_001.wav", 1601)
+    with pytest.raises(ValueError, match="has 2 faults") as caught:
         prepare(data)
-    lines = str(caught.value).splitlines()
-    assert "has 8 faults" in lines[0]
-    for fault, line in zip(
-        [
-            "clean_trainset_28spk_wav/p228_002.wav: empty",
-            "noisy_trainset_28spk_wav/p228_001.wav: unreadable (Format",
-            "noisy_trainset_28spk_wav/p287_001.wav: not mono (2",
-            "noisy_trainset_28spk_wav/p226_001: missing",
-            "noisy_trainset_28spk_wav/p226_002.wav: 1701 samples",
-            "clean_testset_wav/p257_001.wav: unreadable (truncated by 200",
-            "noisy_testset_wav/p257_001.wav: same name as p257_001.flac",
-            "noisy_testset_wav/p232_001.wav: 1600 samples at 48000 Hz",
-        ],
-        lines[1:],
-    ):
-        assert fault in line
-    assert len(lines) == 9
+    _, train, test = str(caught.value).splitlines()
+    assert "noisy_trainset_28spk_wav/p226_001: missing" in train
+    assert "noisy_testset_wav/p232_001.wav: 1601 samples at 16000" in test
     assert not (tmp_path / "save").exists()
-
-
-def test_many_faults_are_counted(tmp_path, prepare):
-    names = [f"p226_{index:03}" for index in range(25)]
-    data = make_corpus(tmp_path / "data", train=["p228_001"], test=names)
-    for path in (data / "clean_testset_wav").iterdir():
-        path.unlink()
-    with pytest.raises(ValueError) as caught:
-        prepare(data)
-    lines = str(caught.value).splitlines()
-    assert len(lines) == 1 + 20 + 1
-    assert lines[-1] == "... and 5 more"
-
-
-@pytest.mark.parametrize(
-    "name, options",
-    [
-        ("a.wav", {"subtype": "PCM_16"}),
-        ("a.wav", {"subtype": "FLOAT"}),
-        ("a.wav", {"subtype": "PCM_16", "format": "WAVEX"}),
-        ("a.flac", {}),
-    ],
-)
-def test_truncated_file_is_unreadable(tmp_path, name, options):
-    path = write(tmp_path / name, **options)
-    header, fault = voicebank_prepare._read_header(path)
-    assert header.frames == 1600 and fault is None
-    path.write_bytes(path.read_bytes()[:-1])
-    header, fault = voicebank_prepare._read_header(path)
-    assert header is None and "unreadable" in fault
-
-
-def test_header_of_a_stream_is_no_truncation(tmp_path):
-    # ffmpeg cannot know the length when it writes into a pipe.
-    path = write(tmp_path / "a.wav")
-    content = path.read_bytes()
-    size = struct.pack("<I", 0xFFFFFFFF)
-    path.write_bytes(content[:4] + size + content[8:40] + size + content[44:])
-    header, fault = voicebank_prepare._read_header(path)
-    assert header.frames == 1600 and fault is None
-
-
-def make_sine(frequency, samples, rate):
-    """A sine of amplitude 0.4."""
-    return 0.4 * np.sin(2 * np.pi * frequency * np.arange(samples) / rate)
 
 
 def test_resampling_in_processes(tmp_path, prepare):
     data = make_corpus(tmp_path / "data", rate=48000)
-    # 7 kHz lies below the edge of the filter, at 7.58 kHz, and 10 kHz above.
-    low = make_sine(1000, 4801, 48000) + make_sine(7000, 4801, 48000)
-    high = make_sine(10000, 4801, 48000)
-    for name, value in (("p232_001", low), ("p257_001", high)):
-        for half in ("clean", "noisy"):
-            path = data / f"{half}_testset_wav" / f"{name}.wav"
-            write(path, value=value, rate=48000)
     root = prepare(data, num_workers=2)
     assert root == str(tmp_path / "save" / "wav_16k")
-    folder = Path(root) / "clean_testset_wav"
-    low, rate = sf.read(folder / "p232_001.wav")
-    high, _ = sf.read(folder / "p257_001.wav")
-    assert rate == 16000 and len(low) == len(high) == 1601
-    inner = slice(100, -100)
-    expected = make_sine(1000, 1601, 16000) + make_sine(7000, 1601, 16000)
-    assert np.abs(low - expected)[inner].max() < 1e-3
-    assert np.abs(high[inner]).max() < 1e-3
     for split in ("train", "valid", "test"):
         for entry in read(tmp_path, split).values():
             for half in ("clean_wav", "noisy_wav"):
@@ -310,39 +252,6 @@ def test_resampling_in_processes(tmp_path, prepare):
         for name in TRAIN
     ]
     assert frames == [math.ceil((1600 + 100 * n) / 3) for n in range(5)]
-
-
-def test_resampling_neither_wraps_nor_alters(tmp_path):
-    square = np.where(np.arange(4800) % 960 < 480, 1.0, -1.0)
-    for subtype in ("PCM_16", "PCM_24", "FLOAT", "DOUBLE"):
-        source = write(
-            tmp_path / "a.wav", value=square, rate=48000, subtype=subtype
-        )
-        target = tmp_path / "b.wav"
-        is_clipped = voicebank_prepare._resample_file(
-            source, target, 1600, 16000
-        )
-        wav, _ = sf.read(target)
-        is_float = subtype in ("FLOAT", "DOUBLE")
-        assert sf.info(target).subtype == ("FLOAT" if is_float else "PCM_16")
-        # The overshoot beside the edges is kept or cut, never turned round.
-        assert is_clipped == (not is_float)
-        assert (np.abs(wav).max() > 1.05) == is_float
-        sides = np.where(np.arange(1600) % 320 < 160, 1.0, -1.0)
-        away = np.arange(1600) % 160
-        away = (away > 2) & (away < 158)
-        assert (wav * sides)[away].min() > 0.8
-    # At the same rate, 16 bits come out as they went in; so do the threads.
-    noise = np.random.default_rng(0).integers(-(2**15), 2**15, 1000)
-    source = write(tmp_path / "a.wav", value=noise.astype("int16"))
-    num_threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        voicebank_prepare._resample_file(source, target, 1000, 16000)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(num_threads)
-    assert np.array_equal(sf.read(target, dtype="int16")[0], noise)
 
 
 def test_mixed_rates_share_one_root(tmp_path, prepare):
@@ -359,23 +268,22 @@ def test_mixed_rates_share_one_root(tmp_path, prepare):
 
 def test_interrupted_run_is_resumed(tmp_path, prepare, monkeypatch):
     data = make_corpus(tmp_path / "data", rate=48000)
-    save, count = voicebank_prepare.audio_io.save, 0
+    save, count = audio_io.save, 0
 
-    def fill_disk(path, wav, *args, **kwargs):
+    def fill_disk(*args, **kwargs):
         nonlocal count
         count += 1
         if count == 4:
-            save(path, wav[:, :100], *args, **kwargs)
             raise RuntimeError("No space left")
-        save(path, wav, *args, **kwargs)
+        save(*args, **kwargs)
 
-    monkeypatch.setattr(voicebank_prepare.audio_io, "save", fill_disk)
+    monkeypatch.setattr(audio_io, "save", fill_disk)
     with pytest.raises(RuntimeError, match="No space left"):
         prepare(data)
+    # No manifest and no record as yet.
     finished = list_files(tmp_path / "save")
     assert len(finished) == 3
-    for path in finished:
-        assert sf.info(path).frames > 500 and not path.name.startswith(".")
+    assert {path.suffix for path in finished} == {".wav"}
     prepare(data)
     assert count == 4 + 14 - 3
     files = list_files(tmp_path / "save")
@@ -383,34 +291,21 @@ def test_interrupted_run_is_resumed(tmp_path, prepare, monkeypatch):
     assert finished.items() <= files.items()
 
 
-def test_damaged_file_is_made_again(tmp_path, prepare):
+def test_damaged_resampled_file_is_noticed(tmp_path, prepare):
     data = make_corpus(tmp_path / "data", rate=48000)
     root = Path(prepare(data))
     contents = {path: path.read_bytes() for path in list_files(root)}
-    truncated, lost, replaced, shorter, slower = sorted(contents)[1:6]
+    truncated, lost = sorted(contents)[1:3]
     truncated.write_bytes(contents[truncated][:-10])
     lost.unlink()
-    for path, rate in ((shorter, 16000), (slower, 8000)):
-        samples, times = sf.info(path).frames, path.stat()
-        write(path, samples - (path == shorter), rate=rate)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    # A source that gave way to another one of equal length.
-    source = data / replaced.relative_to(root)
-    write(source, value=np.zeros(sf.info(source).frames), rate=48000)
-    os.utime(source, ns=(0, 0))
     before = list_files(root)
-    prepare(data)
+    assert prepare(data) == str(root)
     after = list_files(root)
     assert {path for path in after if before.get(path) != after[path]} == {
         truncated,
         lost,
-        replaced,
-        shorter,
-        slower,
     }
-    assert not sf.read(replaced)[0].any()
-    for path in contents.keys() - {replaced}:
-        assert path.read_bytes() == contents[path]
+    assert {path: path.read_bytes() for path in after} == contents
 
 
 def test_unchanged_is_skipped(tmp_path, data, prepare, caplog):
@@ -503,11 +398,3 @@ def test_skip_prep(tmp_path, prepare):
     # Manifests from elsewhere, without a record: the files as they came.
     (tmp_path / "save" / "prepare_options.json").unlink()
     assert prepare(data, skip_prep=True) == str(data)
-
-
-def test_missing_joblib_names_the_extra(tmp_path, prepare, monkeypatch):
-    data = make_corpus(tmp_path / "data", rate=48000)
-    monkeypatch.setitem(sys.modules, "joblib", None)
-    with pytest.raises(ImportError, match=r"speechbrain-semamba\[train\]"):
-        prepare(data)
-    assert not (tmp_path / "save").exists()

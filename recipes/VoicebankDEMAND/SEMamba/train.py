@@ -10,7 +10,6 @@ the discriminator first.
 """
 
 import logging
-import random
 import sys
 
 import speechbrain as sb
@@ -22,10 +21,11 @@ from tqdm import tqdm
 from voicebank_prepare import prepare_voicebank
 
 from speechbrain_semamba.nnet import losses
-from speechbrain_semamba.processing.spectral import rms_gain
+from speechbrain_semamba.processing.segments import crop_pair, level_pair
+from speechbrain_semamba.utils import reports
+from speechbrain_semamba.utils.distributed import finite_everywhere
 from speechbrain_semamba.utils.metrics import METRICS, mean_scores, pesq_label
 from speechbrain_semamba.utils.model_folder import export_run
-from speechbrain_semamba.utils.reports import score_table, write_scores
 
 logger = logging.getLogger(__name__)
 
@@ -78,13 +78,11 @@ class SEMambaBrain(sb.Brain):
         stft = self.hparams.stft
         out = {"clean": batch.clean.data, "noisy": batch.noisy.data}
         out["mag"], out["phase"] = stft.analyze(out["clean"])
-        training = stage == sb.Stage.TRAIN
-        generator = (
-            self.modules.generator if training else self.raw("generator")
-        )
-        out["mag_hat"], out["phase_hat"] = generator(
-            *stft.analyze(out["noisy"])
-        )
+        generator = self.modules.generator
+        if stage != sb.Stage.TRAIN:
+            generator = self.raw("generator")
+        noisy = stft.analyze(out["noisy"])
+        out["mag_hat"], out["phase_hat"] = generator(*noisy)
         out["wav_hat"] = stft.synthesize(
             out["mag_hat"], out["phase_hat"], out["clean"].shape[1]
         )
@@ -129,7 +127,7 @@ class SEMambaBrain(sb.Brain):
 
     def update(self, name, loss, should_step):
         """Backward and, when gradients are gathered, a step of one network."""
-        if not self.is_finite_everywhere(loss):
+        if not finite_everywhere(loss):
             self.check_loss_isfinite(loss.new_tensor(torch.nan))
             logger.warning("%s: no update, loss %s", name, loss.item())
             return
@@ -144,14 +142,6 @@ class SEMambaBrain(sb.Brain):
             )
         self.scaler.step(optimizer)
         optimizer.zero_grad(set_to_none=True)
-
-    def is_finite_everywhere(self, loss):
-        """Whether the loss is finite on this process and all others."""
-        finite = torch.isfinite(loss.detach()).float()
-        if self.distributed_launch:
-            minimum = torch.distributed.ReduceOp.MIN
-            torch.distributed.all_reduce(finite, minimum)
-        return bool(finite)
 
     @torch.no_grad()
     def evaluate_batch(self, batch, stage):
@@ -172,7 +162,7 @@ class SEMambaBrain(sb.Brain):
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Scores, logs, and saves the checkpoint."""
-        stats = {"loss": float(stage_loss), **mean_parts(self.parts)}
+        stats = {"loss": float(stage_loss), **reports.mean_losses(self.parts)}
         if stage == sb.Stage.TRAIN:
             self.train_stats = stats
             return
@@ -220,62 +210,42 @@ class SEMambaBrain(sb.Brain):
     def report_test(self, stats, scores):
         """Logs the test, beside the scores of the noisy files."""
         noisy = self.score("noisy", list(METRICS))
-        noisy_means = mean_scores(list(noisy.values()))
+        before = mean_scores(list(noisy.values()))
         self.hparams.train_logger.log_stats(
             {"epoch loaded": self.hparams.epoch_counter.current},
             test_stats={
                 **stats,
-                **{f"noisy_{k}": v for k, v in noisy_means.items()},
+                **{f"noisy_{k}": v for k, v in before.items()},
             },
         )
         if if_main_process():
-            write_scores(self.hparams.test_scores, noisy=noisy, enhanced=scores)
-            print(score_table(noisy=noisy_means, enhanced=stats))
-
-
-def mean_parts(parts):
-    """Means of loss parts over a stage; one transfer from the device each."""
-    names = parts[0] if parts else ()
-    return {n: torch.stack([p[n] for p in parts]).mean().item() for n in names}
-
-
-def crop_start(seed, epoch, utterance, samples, segment):
-    """Where a crop starts: a function of nothing but its arguments."""
-    rng = random.Random(f"{seed} {epoch} {utterance}")
-    return rng.randint(0, max(0, samples - segment))
+            path = self.hparams.test_scores
+            reports.write_scores(path, noisy=noisy, enhanced=scores)
+            print(reports.score_table(noisy=before, enhanced=stats))
 
 
 def dataio_prep(hparams, data_root):
-    """Datasets of pairs scaled by the gain of the whole noisy file."""
+    """Datasets of pairs: segments for training, whole utterances else."""
+    segment = int(hparams["segment_seconds"] * hparams["sample_rate"])
 
     def read_pair(noisy_wav, clean_wav):
-        noisy, clean = read_audio(noisy_wav), read_audio(clean_wav)
-        gain = rms_gain(noisy[None])[0]
-        return noisy * gain, clean * gain
+        return level_pair(read_audio(noisy_wav), read_audio(clean_wav))
 
-    def read_crop(utterance, noisy_wav, clean_wav):
-        segment = int(hparams["segment_seconds"] * hparams["sample_rate"])
-        pair = torch.stack(read_pair(noisy_wav, clean_wav))
+    def read_segment(utterance, noisy_wav, clean_wav):
+        pair = read_pair(noisy_wav, clean_wav)
         epoch = hparams["epoch_counter"].current
-        start = crop_start(
-            hparams["seed"], epoch, utterance, pair.shape[1], segment
-        )
-        pair = pair[:, start : start + segment]
-        # short ones are filled with zeros, as in the official code
-        return torch.nn.functional.pad(pair, (0, segment - pair.shape[1]))
+        return crop_pair(pair, segment, hparams["seed"], epoch, utterance)
 
     def make(name, pipeline):
         return sb.dataio.dataset.DynamicItemDataset.from_json(
             hparams[f"{name}_json"],
             replacements={"data_root": data_root},
-            dynamic_items=[pipeline],
+            dynamic_items=[{**pipeline, "provides": ["noisy", "clean"]}],
             output_keys=["id", "noisy", "clean"],
         )
 
-    crop = {"func": read_crop, "takes": ["id", "noisy_wav", "clean_wav"]}
+    crop = {"func": read_segment, "takes": ["id", "noisy_wav", "clean_wav"]}
     whole = {"func": read_pair, "takes": ["noisy_wav", "clean_wav"]}
-    for item in (crop, whole):
-        item["provides"] = ["noisy", "clean"]
     return make("train", crop), make("valid", whole), make("test", whole)
 
 
@@ -290,9 +260,10 @@ def main():
         hyperparams_to_save=hparams_file,
         overrides=overrides,
     )
-    options = hparams["prepare"]
-    run_on_main(prepare_voicebank, kwargs=options)
-    data_root = prepare_voicebank(**{**options, "skip_prep": True})
+    try:
+        data_root = run_on_main(prepare_voicebank, kwargs=hparams["prepare"])
+    except (OSError, ValueError) as error:
+        sys.exit(f"{sys.argv[0]}: {error}")
     train_set, valid_set, test_set = dataio_prep(hparams, data_root)
 
     brain = SEMambaBrain(

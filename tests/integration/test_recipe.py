@@ -1,0 +1,208 @@
+"""The recipe as its users run it: whole commands on the mini corpus."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.inference.enhancement import WaveformEnhancement
+
+from speechbrain_semamba.cli import main
+
+ROOT = Path(__file__).parents[2]
+RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
+CORPUS = ROOT / "samples" / "voicebank_mini"
+HPARAMS = sorted((RECIPE / "hparams").glob("*.yaml"))
+TINY = ["--segment_seconds=0.5", "--batch_size=6", "--pesq_workers=0"]
+
+
+def run_recipe(*options, hparams="hparams/semamba_mini.yaml"):
+    return subprocess.run(
+        [sys.executable, "train.py", hparams, *options],
+        cwd=RECIPE,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def small_corpus(tmp_path_factory):
+    """Two of three files of each speaker in training, four for the test."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for half in ("clean", "noisy"):
+        train, test = (f"{half}_{s}_wav" for s in ("trainset_28spk", "testset"))
+        for name, pattern in ((train, "*_00[12].wav"), (test, "p*_00[12].wav")):
+            (folder / name).mkdir()
+            for file in (CORPUS / name).glob(pattern):
+                shutil.copy(file, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_folder(small_corpus, tmp_path_factory):
+    """A run of one epoch, and the same run continued for another."""
+    folder = tmp_path_factory.mktemp("run") / "out"
+    options = [f"--data_folder={small_corpus}", f"--output_folder={folder}"]
+    for epochs in (1, 2):
+        run = run_recipe(
+            *options,
+            *TINY,
+            f"--number_of_epochs={epochs}",
+            "--use_tensorboard=True",
+        )
+        assert run.returncode == 0, run.stderr[-3000:]
+    return folder
+
+
+def test_log_has_each_epoch_once(run_folder):
+    log = (run_folder / "train_log.txt").read_text()
+    assert re.findall(r"^epoch: (\d+)", log, re.M) == ["1", "2"]
+    for part in ("magnitude", "phase", "complex", "time", "consistency"):
+        assert f"train {part}: " in log and f"valid {part}: " in log
+    assert "train metric: " in log and "train discriminator: " in log
+    assert log.count("test pesq: ") == 2
+
+
+def test_resumed_run_goes_on_with_its_learning_rate(run_folder):
+    log = (run_folder / "train_log.txt").read_text()
+    rates = [float(x) for x in re.findall(r"lr: (\S+) ", log)]
+    assert rates[1] == pytest.approx(0.99 * rates[0], rel=1e-2)
+    assert rates[1] < rates[0]
+
+
+def test_validation_speakers_are_not_trained_on(run_folder):
+    def speakers(name):
+        manifest = json.loads((run_folder / f"{name}.json").read_text())
+        return {key.split("_")[0] for key in manifest}
+
+    assert speakers("valid") == {"p226", "p287"}
+    assert not speakers("train") & (speakers("valid") | speakers("test"))
+    assert speakers("test") == {"p232", "p257"}
+
+
+def test_scores_of_each_test_file(run_folder):
+    with open(run_folder / "test_scores.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    for row in rows:
+        assert 1 < float(row["noisy_pesq"]) < 4.7
+        assert 1 < float(row["enhanced_pesq"]) < 4.7
+        assert row["noisy_si_sdr"] != row["enhanced_si_sdr"]
+
+
+def test_tensorboard_hears_and_sees(run_folder):
+    from tensorboard.backend.event_processing import event_accumulator
+
+    events = event_accumulator.EventAccumulator(str(run_folder / "tensorboard"))
+    tags = events.Reload().Tags()
+    assert {"pesq/valid", "loss/train", "metric/train"} <= set(tags["scalars"])
+    assert [e.step for e in events.Scalars("pesq/valid")] == [1, 2]
+    assert len(tags["images"]) == 3
+    assert len(tags["audio"]) == 9
+
+
+def test_exported_folder_enhances(run_folder, tmp_path):
+    noisy = CORPUS / "noisy_testset_wav" / "p232_001.wav"
+    enhancer = WaveformEnhancement.from_hparams(
+        source=str(run_folder / "model")
+    )
+    enhanced = enhancer.enhance_file(str(noisy))
+    assert enhanced.isfinite().all() and enhanced.abs().max() > 0
+
+    exported = tmp_path / "exported"
+    assert main(["export", str(run_folder), str(exported)]) == 0
+    out = tmp_path / "out.wav"
+    assert (
+        main(["enhance", str(noisy), str(out), "--model", str(exported)]) == 0
+    )
+    same = WaveformEnhancement.from_hparams(source=str(exported))
+    assert torch.equal(same.enhance_file(str(noisy)), enhanced)
+
+
+def test_export_takes_the_best_epoch(run_folder):
+    log = (run_folder / "train_log.txt").read_text()
+    scores = [float(x) for x in re.findall(r"valid pesq: (\S+)", log)]
+    best = max(range(len(scores)), key=scores.__getitem__) + 1
+    text = (run_folder / "model" / "hyperparams.yaml").read_text()
+    assert f"from a training run, epoch {best}," in text
+
+
+@pytest.mark.parametrize("path", HPARAMS, ids=lambda p: p.name)
+def test_every_yaml_builds_and_uses_every_key(path, tmp_path):
+    overrides = {"data_folder": "x", "output_folder": str(tmp_path)}
+    text = path.read_text()
+    hparams = load_hyperpyyaml(text, overrides)
+    optimizer = hparams["opt_class"](hparams["generator"].parameters())
+    assert optimizer.defaults["betas"] == (0.8, 0.99)
+    assert hparams["scheduler_class"](optimizer).gamma == 0.99
+    code = (RECIPE / "train.py").read_text()
+    run_options = {"precision", "eval_precision", "max_grad_norm"}
+    run_options |= {"ckpt_interval_minutes"}
+    for key in hparams.keys() - run_options:
+        used = f"<{key}>" in text or re.search(rf'[."]{key}\b', code)
+        used = used or "{name}_json" in code and key.endswith("_json")
+        assert used, f"{key} of {path.name} is not used"
+
+
+def test_official_hyper_parameters(tmp_path):
+    hparams = load_hyperpyyaml(
+        (RECIPE / "hparams" / "semamba.yaml").read_text(),
+        {"data_folder": "x", "output_folder": str(tmp_path)},
+    )
+    sizes = {
+        name: sum(p.numel() for p in hparams[name].parameters())
+        for name in ("generator", "discriminator")
+    }
+    assert sizes == {"generator": 2_258_769, "discriminator": 181_650}
+    assert hparams["loss_weights"] == {
+        "metric": 0.05,
+        "magnitude": 0.9,
+        "phase": 0.3,
+        "complex": 0.1,
+        "time": 0.2,
+        "consistency": 0.1,
+    }
+    expected = {"lr": 5e-4, "batch_size": 4, "number_of_epochs": 200}
+    assert {k: hparams[k] for k in expected} == expected
+    assert hparams["segment_seconds"] == 2.0
+
+
+def test_missing_half_is_named_before_training(small_corpus, tmp_path):
+    corpus = tmp_path / "corpus"
+    shutil.copytree(small_corpus, corpus)
+    (corpus / "noisy_testset_wav" / "p232_001.wav").unlink()
+    run = run_recipe(
+        f"--data_folder={corpus}", f"--output_folder={tmp_path / 'out'}"
+    )
+    assert run.returncode != 0
+    assert "noisy_testset_wav/p232_001: missing" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "out" / "train.json").exists()
+
+
+def test_silent_and_short_training_files_do_no_harm(small_corpus, tmp_path):
+    import numpy as np
+    import soundfile
+
+    corpus = tmp_path / "corpus"
+    shutil.copytree(small_corpus, corpus)
+    odd = {"p227_001": np.zeros(16000), "p228_001": 0.1 * np.ones(150)}
+    for name, wave in odd.items():
+        for half in ("clean", "noisy"):
+            file = corpus / f"{half}_trainset_28spk_wav" / f"{name}.wav"
+            soundfile.write(file, wave, 16000)
+    out = tmp_path / "out"
+    run = run_recipe(
+        f"--data_folder={corpus}",
+        f"--output_folder={out}",
+        *TINY,
+        "--number_of_epochs=1",
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "nan" not in (out / "train_log.txt").read_text()

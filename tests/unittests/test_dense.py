@@ -1,0 +1,106 @@
+"""The dense block: shapes, reach in time, padding."""
+
+import pytest
+import torch
+from torch import nn
+
+from speechbrain_semamba.nnet.dense import ConvBlock, DenseBlock
+
+
+def features(*shape):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def mask(sizes, frames):
+    valid = torch.arange(frames) < torch.tensor(sizes)[:, None]
+    return valid.double()[:, None, :, None]
+
+
+def build(cls, *args, **kwargs):
+    torch.manual_seed(0)
+    return cls(*args, **kwargs).double()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("frames", [1, 3, 40])
+def test_shape(depth, frames):
+    x = features(2, 4, frames, 6)
+    assert build(DenseBlock, 4, depth)(x).shape == x.shape
+
+
+@pytest.mark.parametrize(
+    "conv, freq",
+    [
+        (nn.Conv2d(2, 8, (1, 3), stride=(1, 2)), 100),
+        (nn.ConvTranspose2d(2, 8, (1, 3), stride=(1, 2)), 403),
+        (nn.Conv2d(2, 8, 1), 201),
+    ],
+)
+def test_conv_block_shape(conv, freq):
+    block = ConvBlock(conv).double()
+    assert block(features(1, 2, 5, 201)).shape == (1, 8, 5, freq)
+
+
+def test_conv_block_is_conv_norm_prelu():
+    block = build(ConvBlock, nn.Conv2d(2, 3, 1))
+    with torch.no_grad():
+        block.activation.weight.copy_(torch.tensor([0.1, 0.2, 0.3]))
+    x = features(2, 2, 5, 4)
+    weight, bias = block.conv.weight[:, :, 0, 0], block.conv.bias
+    y = torch.einsum("oc,bctf->botf", weight, x) + bias[:, None, None]
+    y = y - y.mean(dim=(2, 3), keepdim=True)
+    y = y / (y.square().mean(dim=(2, 3), keepdim=True) + 1e-5).sqrt()
+    slope = torch.tensor([0.1, 0.2, 0.3]).double()[:, None, None]
+    torch.testing.assert_close(
+        block(x), y.clamp(min=0) + slope * y.clamp(max=0)
+    )
+
+
+def test_each_convolution_sees_all_before_it():
+    """Input first in the last place, the newest output in front."""
+    block = build(DenseBlock, 3, 3)
+    x = features(1, 3, 9, 4)
+    first = block.layers[0](x)
+    second = block.layers[1](torch.cat([first, x], dim=1))
+    third = block.layers[2](torch.cat([second, first, x], dim=1))
+    torch.testing.assert_close(block(x), third)
+    seen = [layer.conv.in_channels for layer in block.layers]
+    assert seen == [3, 6, 9]
+
+
+@pytest.mark.parametrize("depth, reach", [(1, 1), (2, 3), (3, 7), (4, 15)])
+def test_reach_doubles_in_time_alone(depth, reach):
+    """Without the norm, which sees all, a step reaches 1 + 2 + 4 + ..."""
+    block = build(DenseBlock, 2, depth)
+    for layer in block.layers:
+        layer.norm = Unmoved()
+    x = features(1, 2, 41, 21).requires_grad_()
+    (grad,) = torch.autograd.grad(block(x)[0, :, 20, 10].sum(), x)
+    touched = grad[0].abs().sum(dim=0) > 0
+    in_time, in_freq = touched.any(dim=1), touched.any(dim=0)
+    assert in_time.nonzero().flatten().tolist() == list(
+        range(20 - reach, 20 + reach + 1)
+    )
+    assert in_freq.nonzero().flatten().tolist() == list(
+        range(10 - depth, 10 + depth + 1)
+    )
+
+
+class Unmoved(nn.Module):
+    """In the place of the normalisation."""
+
+    def forward(self, x, valid=None):
+        return x
+
+
+def test_ragged_equals_alone():
+    block = build(DenseBlock, 4)
+    sizes = (30, 17, 3, 1)
+    valid = mask(sizes, 30)
+    x = features(4, 4, 30, 5) * valid
+    y = block(x, valid)
+    for i, size in enumerate(sizes):
+        alone = block(x[i : i + 1, :, :size])[0]
+        torch.testing.assert_close(y[i, :, :size], alone)
+        assert not y[i, :, size:].any()
