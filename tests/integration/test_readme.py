@@ -1,0 +1,35 @@
+"""The Python examples of README.md run as they stand."""
+
+import re
+import shutil
+from pathlib import Path
+
+import soundfile
+import torch
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_python_examples(model_folder, tmp_path, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
+    assert len(blocks) >= 3
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(model_folder, "model")
+    noise = 0.1 * torch.randn(8000, 2).numpy()
+    soundfile.write("noisy.wav", noise[:, 0], 16000)
+    soundfile.write("stereo_48kHz.flac", noise, 48000)
+    names = {"noisy": torch.randn(2, 4000), "lengths": torch.tensor([1, 0.5])}
+    for block in blocks:
+        exec(compile(block, str(README), "exec"), names)  # noqa: S102
+    assert soundfile.info("enhanced.wav").frames == 8000
+    assert soundfile.info("enhanced.flac").channels == 2
+    assert names["enhanced"].shape == (2, 4000)
+    assert names["stretched"].shape == (1, 16000)
+    assert names["stretched"].abs().max().item() == 1
+
+
+def test_files_that_readme_links_to_are_there():
+    links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
+    assert links
+    for link in links:
+        assert (README.parent / link).exists(), link
