@@ -97,6 +97,13 @@ def test_consistency_of_another_spectrum():
     torch.testing.assert_close(ours, expected, atol=1e-6, rtol=1e-6)
 
 
+def test_consistency_of_silence():
+    """The eps of 1e-10 on the power: a magnitude of (1e-10)^0.15."""
+    stft, wav = MagPhaseSTFT(), torch.zeros(1, 1600)
+    ours = losses.consistency_loss(*stft.analyze(wav), wav, stft)
+    assert ours.item() == pytest.approx(1e-10**0.3, rel=1e-5)
+
+
 def test_metric_loss():
     score = torch.tensor([1.0, 0.5, 0.0])
     assert losses.metric_loss(score).item() == pytest.approx(1.25 / 3)

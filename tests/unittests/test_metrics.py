@@ -189,6 +189,15 @@ def test_workers_score_as_inline(pool, waves):
         assert failed == [False, False, True, False, False]
 
 
+def test_workers_keep_the_order_of_a_slow_item(pool):
+    """The first takes longer than all the others together."""
+    clean = [syllables(8000 * n, seed=n) for n in (60, 1, 2, 1, 2)]
+    noisy = [with_noise(x, 0.05) for x in clean]
+    names = ["pesq", "si_sdr"]
+    expected = [score(x, y, metrics=names) for x, y in zip(clean, noisy)]
+    assert_same_scores(list(pool.start(clean, noisy, names)), expected)
+
+
 def test_workers_are_other_processes(pool, waves, monkeypatch):
     """What is patched here does not reach them, but reaches the inline."""
     monkeypatch.setitem(METRICS, "pesq", lambda *args: -1.0)
