@@ -2,7 +2,7 @@
 
 The files, in the order in which the data walks through them:
 
-- ``processing.lengths``: relative lengths to sizes and masks
+- ``processing.lengths``, ``processing.precision``: sizes, masks, dtypes
 - ``processing.spectral``: wav <-> (compressed magnitude, phase)
 - ``processing.segments``: level and crop of training pairs
 - ``processing.pcs``: perceptual contrast stretching of a wav

@@ -11,6 +11,7 @@ from speechbrain_semamba.ops.selective_scan import (
     choose_backend,
     selective_scan,
 )
+from speechbrain_semamba.processing.precision import at_least_float32
 
 
 class Mamba(nn.Module):
@@ -67,8 +68,7 @@ class Mamba(nn.Module):
     @property
     def A(self):
         """Decay rates [dim, state], negative, float32 or better."""
-        dtype = torch.promote_types(self.A_log.dtype, torch.float32)
-        return -self.A_log.to(dtype).exp()
+        return -at_least_float32(self.A_log).exp()
 
     def forward(self, x, lengths=None, reverse=False):
         """Mixes along the length.
@@ -149,7 +149,8 @@ class MambaBlock(nn.Module):
 
     def forward(self, x, lengths=None, reverse=False):
         """Arguments and result as ``Mamba.forward``."""
-        return x + self.mixer(self.norm(x), lengths, reverse)
+        normalized = self.norm(at_least_float32(x))
+        return x + self.mixer(normalized, lengths, reverse)
 
 
 class BidirectionalMamba(nn.Module):

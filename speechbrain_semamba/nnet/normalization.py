@@ -2,6 +2,8 @@
 
 import torch
 
+from speechbrain_semamba.processing.precision import at_least_float32
+
 
 class InstanceNorm(torch.nn.InstanceNorm2d):
     """Normalises each channel of each item over frames and frequencies.
@@ -40,7 +42,8 @@ class InstanceNorm(torch.nn.InstanceNorm2d):
         """
         if valid is None:
             return super().forward(x)
-        x = x.float() if x.itemsize < 4 else x
+        x = at_least_float32(x)
+        valid = valid.to(x.dtype)  # half precision cannot count far
         count = valid.sum(dim=(2, 3), keepdim=True) * x.shape[3]
         mean = (x * valid).sum(dim=(2, 3), keepdim=True) / count
         x = (x - mean) * valid

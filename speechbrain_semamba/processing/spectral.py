@@ -5,6 +5,7 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_semamba.processing.lengths import valid_mask, valid_sizes
+from speechbrain_semamba.processing.precision import at_least_float32
 
 
 def rms_gain(wav, lengths=None):
@@ -27,21 +28,26 @@ def rms_gain(wav, lengths=None):
     >>> rms_gain(torch.tensor([[0.5, -0.5], [0.0, 0.0]])).tolist()
     [[2.0], [1.0]]
     """
+    # float64: squares may not overflow, and a padded item's sum is to round
+    # as the item's own
+    squares = wav.double().square()
     if lengths is None:
-        power = wav.square().mean(dim=1, keepdim=True)
+        power = squares.mean(dim=1, keepdim=True)
     else:
         valid = valid_mask(lengths, wav.shape[1])
-        energy = (wav * valid).square().sum(dim=1, keepdim=True)
+        energy = (squares * valid).sum(dim=1, keepdim=True)
         power = energy / valid.sum(dim=1, keepdim=True)
-    silent = power < torch.finfo(power.dtype).tiny
-    return power.masked_fill(silent, 1.0).rsqrt()
+    silent = power < torch.finfo(torch.float32).tiny
+    return power.masked_fill(silent, 1.0).rsqrt().to(wav.dtype)
 
 
 class MagPhaseSTFT(torch.nn.Module):
     """Short-time spectrum as compressed magnitude and phase, and back.
 
     The magnitude is raised to ``compression`` (MP-SENet, arXiv:2305.13686,
-    section 2.1). Both directions compute in float32 or better.
+    section 2.1). Both directions compute in float32 or better. Reflection
+    makes the first frame symmetric, so its phases are 0 or pi, and whether
+    it is pi or -pi is rounding noise, here as in the official code.
 
     Arguments
     ---------
@@ -127,7 +133,7 @@ class MagPhaseSTFT(torch.nn.Module):
         phase : torch.Tensor
             Phase in radians [batch, frames, freq].
         """
-        wav = wav.float() if wav.itemsize < 4 else wav
+        wav = at_least_float32(wav)
         if lengths is None:
             spectrum = self._stft(wav)
         else:
@@ -159,7 +165,7 @@ class MagPhaseSTFT(torch.nn.Module):
         torch.Tensor
             Waveforms [batch, length].
         """
-        mag = mag.float() if mag.itemsize < 4 else mag
+        mag = at_least_float32(mag)
         phase = phase.to(mag.dtype)
         spectrum = torch.polar(mag.pow(1.0 / self.compression), phase)
         if lengths is None:

@@ -11,6 +11,7 @@ from speechbrain_semamba.nnet.activations import LearnableSigmoid
 from speechbrain_semamba.nnet.dense import ConvBlock, DenseBlock
 from speechbrain_semamba.nnet.mamba import TFMamba
 from speechbrain_semamba.processing.lengths import valid_mask
+from speechbrain_semamba.processing.precision import at_least_float32
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
 
 
@@ -112,9 +113,10 @@ class PhaseDecoder(nn.Module):
         ``valid`` [batch, 1, frames, 1] is 1 for frames that count.
         """
         x = self.upsample(self.dense(x, valid), valid)
-        real, imag = self.conv_real(x), self.conv_imag(x)
-        # half precision would cost up to 0.01 radians here
-        return torch.atan2(imag.float(), real.float()).squeeze(1)
+        # half precision would cost up to 0.01 radians in the arc tangent
+        real = at_least_float32(self.conv_real(x))
+        imag = at_least_float32(self.conv_imag(x))
+        return torch.atan2(imag, real).squeeze(1)
 
 
 class SEMamba(nn.Module):
@@ -212,7 +214,7 @@ class SEMamba(nn.Module):
             # a convolution or a backward scan would see what lies beyond
             x = x if valid is None else x * valid
         mask = self.mask_decoder(x, valid)
-        return mask.float() * mag, self.phase_decoder(x, valid)
+        return at_least_float32(mask) * mag, self.phase_decoder(x, valid)
 
 
 class SEMambaEnhancer(nn.Module):
