@@ -1,5 +1,6 @@
 """Model folders: what ``from_hparams`` loads, and how they are made."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -21,6 +22,8 @@ from speechbrain_semamba.utils.checkpoints import (
     generator_sizes,
     read_weights,
 )
+
+logger = logging.getLogger(__name__)
 
 HYPERPARAMS = """\
 # SEMamba speech enhancement, a model folder for SpeechBrain:
@@ -220,6 +223,7 @@ def write_model_folder(
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(partial, folder)
+        logger.info("Wrote the model folder %s", folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

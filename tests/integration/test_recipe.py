@@ -186,6 +186,22 @@ def test_missing_half_is_named_before_training(small_corpus, tmp_path):
     assert not (tmp_path / "out" / "train.json").exists()
 
 
+def test_debug_in_half_precision_with_accumulation(small_corpus, tmp_path):
+    run = run_recipe(
+        f"--data_folder={small_corpus}",
+        f"--output_folder={tmp_path / 'out'}",
+        *TINY,
+        "--debug",
+        "--precision=bf16",
+        "--eval_precision=bf16",
+        "--grad_accumulation_factor=2",
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    log = (tmp_path / "out" / "train_log.txt").read_text()
+    assert "nan" not in log and log.count("test pesq: ") == 1
+    assert not (tmp_path / "out" / "model").exists()
+
+
 def test_silent_and_short_training_files_do_no_harm(small_corpus, tmp_path):
     import numpy as np
     import soundfile

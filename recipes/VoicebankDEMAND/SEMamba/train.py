@@ -286,13 +286,12 @@ def main():
         max_key="pesq",
         test_loader_kwargs=hparams["test_dataloader_opts"],
     )
-    run_on_main(
-        export_run,
-        args=[hparams["output_folder"], hparams["model_folder"]],
-        kwargs={"overwrite": True},
-    )
-    if if_main_process():
-        print(f"\nmodel folder: {hparams['model_folder']}")
+    if not brain.debug:  # which keeps no checkpoint
+        run_on_main(
+            export_run,
+            args=[hparams["output_folder"], hparams["model_folder"]],
+            kwargs={"overwrite": True},
+        )
 
 
 if __name__ == "__main__":
