@@ -14,7 +14,7 @@ The files, in the order in which the data walks through them:
 - ``inference.enhancement``: the pretrained interface
 - ``utils.pairs``: clean and noisy folders -> checked pairs of files
 - ``utils.resampled_files``: resampled copies of files, in parallel
-- ``utils.metrics``: PESQ, STOI, SI-SDR
+- ``utils.metrics``, ``utils.score_pool``: PESQ, STOI, SI-SDR, in parallel
 - ``utils.reports``, ``utils.tensorboard``: what a run shows
 - ``utils.audio_files``: audio files in and out
 - ``utils.checkpoints``: official weights under our names, strict loading

@@ -18,7 +18,8 @@ def main(arguments=None):
     Returns
     -------
     int
-        Exit status: 0, or 1 after a mistake that is named in one line.
+        Exit status: 0, 1 after a mistake that is named in one line, 130
+        after Ctrl-C.
 
     Example
     -------
@@ -45,11 +46,19 @@ def enhance(options):
     """Enhances one file with a model folder."""
     from pathlib import Path
 
-    if not (Path(options.model) / "hyperparams.yaml").is_file():
+    wanted = ("hyperparams.yaml", "generator.ckpt")
+    if not all((Path(options.model) / name).is_file() for name in wanted):
         raise FileNotFoundError(
-            f"a model folder holds hyperparams.yaml, {options.model} does "
-            "not; make one with 'semamba export' or 'semamba convert'"
+            f"a model folder holds {' and '.join(wanted)}, {options.model} "
+            "does not; make one with 'semamba export' or 'semamba convert'"
         )
+    import torch
+
+    try:
+        torch.empty(0, device=options.device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(f"--device {options.device}: {reason}") from error
     from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
 
     enhancer = SEMambaEnhancement.from_hparams(

@@ -5,6 +5,7 @@ from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba.processing.resampling import resample
 from speechbrain_semamba.utils.audio_files import (
+    check_audio_name,
     read_audio_file,
     write_audio_file,
 )
@@ -94,6 +95,8 @@ class SEMambaEnhancement(WaveformEnhancement):
         >>> enhancer.enhance_file(tmp / "in.wav", tmp / "out.wav").shape
         torch.Size([2, 4410])
         """
+        if output_filename is not None:
+            check_audio_name(output_filename)
         noisy, rate = read_audio_file(filename)
         try:
             enhanced = self.enhance_batch(

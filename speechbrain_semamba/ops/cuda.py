@@ -12,8 +12,8 @@ from torch.nn.functional import softplus
 from speechbrain_semamba.processing.lengths import valid_mask
 
 _REBUILD = (
-    "MAMBA_KEEP_CUDA_BUILD=TRUE pip install --no-cache-dir --no-deps "
-    "--no-build-isolation --force-reinstall mamba-ssm"
+    "MAMBA_KEEP_CUDA_BUILD=TRUE pip install --no-cache-dir "
+    "--no-build-isolation mamba-ssm"
 )
 
 
@@ -44,12 +44,12 @@ def why_not(device_type="cuda"):
         from mamba_ssm.ops import selective_scan_interface
     except ImportError as error:
         return (
-            f"mamba_ssm does not import ({error}); "
-            "pip install 'speechbrain-semamba[cuda]'"
+            f"mamba_ssm does not import ({error}); on a machine with nvcc, "
+            f"{_REBUILD} causal-conv1d"
         )
     # from July 2026 on mamba_ssm imports without its compiled kernel
     if getattr(selective_scan_interface, "selective_scan_cuda", None) is None:
-        return f"mamba_ssm was built without its Mamba-1 kernel; {_REBUILD}"
+        return f"mamba_ssm was built without its Mamba-1 kernel; {_REBUILD} --force-reinstall --no-deps"
     return None
 
 

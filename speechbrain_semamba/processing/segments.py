@@ -3,6 +3,7 @@
 import random
 
 import torch
+from speechbrain.dataio.dataio import read_audio
 
 from speechbrain_semamba.processing.spectral import rms_gain
 
@@ -29,6 +30,33 @@ def level_pair(noisy, clean):
             [ 0.5000,  0.0000]])
     """
     return torch.stack([noisy, clean]) * rms_gain(noisy[None])
+
+
+def read_pair(noisy_wav, clean_wav):
+    """Reads a pair of files and scales it as ``level_pair`` does.
+
+    Arguments
+    ---------
+    noisy_wav : str
+        Path of the noisy file.
+    clean_wav : str
+        Path of the clean file.
+
+    Returns
+    -------
+    torch.Tensor
+        Noisy and clean speech [2, samples].
+
+    Raises
+    ------
+    ValueError
+        If a sample is not finite; names the file.
+    """
+    noisy, clean = read_audio(noisy_wav), read_audio(clean_wav)
+    for path, wav in ((noisy_wav, noisy), (clean_wav, clean)):
+        if not wav.isfinite().all():
+            raise ValueError(f"{path} holds samples that are not finite")
+    return level_pair(noisy, clean)
 
 
 def crop_pair(pair, segment, seed, epoch, utterance):

@@ -30,7 +30,7 @@ def read_audio_file(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not readable as audio.
+        If it is not readable as audio, or empty.
 
     Example
     -------
@@ -50,7 +50,46 @@ def read_audio_file(path):
         raise ValueError(
             f"{path} is not readable as audio: {reason}"
         ) from error
+    if wav.shape[1] == 0:
+        raise ValueError(f"{path} is empty: it holds 0 samples")
     return wav.contiguous(), rate
+
+
+def check_audio_name(path):
+    """Whether a file of this name can be written, before the work is done.
+
+    Arguments
+    ---------
+    path : str
+        The name; its ending gives the format.
+
+    Returns
+    -------
+    str
+        libsndfile's name of the format.
+
+    Raises
+    ------
+    ValueError
+        If the ending names no format that libsndfile writes.
+    FileNotFoundError
+        If the folder is not there.
+
+    Example
+    -------
+    >>> check_audio_name("enhanced.flac")
+    'FLAC'
+    """
+    path = Path(path)
+    name = path.suffix[1:].upper()
+    if name not in soundfile.available_formats():
+        raise ValueError(
+            f"the ending of an output file names its format, such as .wav or "
+            f".flac, but {path.name!r} ends in {path.suffix!r}"
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}")
+    return name
 
 
 def write_audio_file(path, wav, rate, like=None):
@@ -70,20 +109,13 @@ def write_audio_file(path, wav, rate, like=None):
 
     Raises
     ------
-    ValueError
-        If the ending names no format that libsndfile writes.
-    FileNotFoundError
-        If the folder is not there.
+    ValueError, FileNotFoundError
+        As ``check_audio_name``.
+    OSError
+        If the file cannot be written.
     """
+    name = check_audio_name(path)
     path = Path(path)
-    name = path.suffix[1:].upper()
-    if name not in soundfile.available_formats():
-        raise ValueError(
-            f"the ending of an output file names its format, such as .wav or "
-            f".flac, but {path.name!r} ends in {path.suffix!r}"
-        )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent}")
     subtype = soundfile.info(str(like)).subtype if like else None
     if subtype is None or not soundfile.check_format(name, subtype):
         subtype = soundfile.default_subtype(name)
@@ -98,5 +130,8 @@ def write_audio_file(path, wav, rate, like=None):
     try:
         audio_io.save(str(partial), wav, rate, subtype=subtype)
         os.replace(partial, path)
+    except RuntimeError as error:
+        reason = str(error.__cause__ or error).strip().split("\n")[0]
+        raise OSError(f"{path} could not be written: {reason}") from error
     finally:
         partial.unlink(missing_ok=True)

@@ -4,7 +4,9 @@ A score that cannot be computed is NaN: counted, never dropped. The packages
 that compute the scores are the extra ``train`` and are imported where used.
 """
 
+import importlib
 import math
+import warnings
 
 import numpy as np
 
@@ -33,7 +35,7 @@ def pesq(reference, estimate, sample_rate=16000):
     >>> pesq(silence, silence)
     nan
     """
-    module = _extra("pesq")
+    module = import_extra("pesq")
     # on these the C code hangs, or scores noise that is not there
     if not (np.isfinite(reference).all() and np.isfinite(estimate).all()):
         return math.nan
@@ -67,9 +69,7 @@ def stoi(reference, estimate, sample_rate=16000):
     >>> stoi(np.zeros(16000), np.zeros(16000))
     nan
     """
-    import warnings
-
-    module = _extra("pystoi")
+    module = import_extra("pystoi")
     if not reference.any() or not np.isfinite(estimate).all():
         return math.nan
     with warnings.catch_warnings():
@@ -120,56 +120,6 @@ def si_sdr(reference, estimate, sample_rate=16000):
 
 
 METRICS = {"pesq": pesq, "stoi": stoi, "si_sdr": si_sdr}
-
-
-class ScorePool:
-    """Scores pairs of waves in processes that live as long as the pool.
-
-    Arguments
-    ---------
-    num_workers : int
-        Number of processes; 0 or 1 scores in this process.
-    sample_rate : int
-        In Hz.
-
-    Example
-    -------
-    >>> wav = np.sin(np.arange(16000.0))
-    >>> list(ScorePool().start([wav], [2 * wav + 1], ["si_sdr"]))[0].keys()
-    dict_keys(['si_sdr'])
-    """
-
-    def __init__(self, num_workers=0, sample_rate=16000):
-        joblib = _extra("joblib")
-        self.sample_rate = sample_rate
-        self._delayed = joblib.delayed
-        options = {"n_jobs": 1}
-        if num_workers > 1:
-            # PESQ holds the interpreter's lock, so threads would not help
-            options = {"n_jobs": num_workers, "backend": "loky"}
-        self._parallel = joblib.Parallel(return_as="generator", **options)
-
-    def start(self, references, estimates, metrics=("pesq",)):
-        """Starts to score; the caller can go on until it needs the result.
-
-        Arguments
-        ---------
-        references : list of numpy.ndarray
-            Clean speech [samples] each.
-        estimates : list of numpy.ndarray
-            Noisy or enhanced speech [samples] each.
-        metrics : list of str
-            Keys of ``METRICS``.
-
-        Returns
-        -------
-        iterator of dict
-            For each pair in order its scores by name.
-        """
-        return self._parallel(
-            self._delayed(score)(ref, est, self.sample_rate, metrics)
-            for ref, est in zip(references, estimates)
-        )
 
 
 def score(reference, estimate, sample_rate=16000, metrics=tuple(METRICS)):
@@ -245,9 +195,24 @@ def mean_scores(scores):
     return means
 
 
-def _extra(name):
-    import importlib
+def import_extra(name):
+    """Imports a package that the extra ``train`` installs.
 
+    Arguments
+    ---------
+    name : str
+        The package.
+
+    Returns
+    -------
+    module
+        The package.
+
+    Raises
+    ------
+    ImportError
+        If it is missing; names the extra.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:

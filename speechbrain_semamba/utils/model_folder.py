@@ -4,11 +4,13 @@ import logging
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 import torch
 from hyperpyyaml import resolve_references
 from ruamel.yaml import YAML
+from ruamel.yaml.error import ReusedAnchorWarning
 from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_semamba import __version__
@@ -52,6 +54,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
         generator: !name:speechbrain_semamba.utils.checkpoints.load_strictly
 """
 
+FILES = {"hyperparams.yaml", "generator.ckpt", "discriminator.ckpt"}
 OFFICIAL_STFT = {
     "n_fft": 400,
     "hop_length": 100,
@@ -93,7 +96,10 @@ def export_run(run_folder, out_folder, max_key="pesq", overwrite=False):
             f"a training run holds hyperparams.yaml and save/, {run_folder} "
             "does not; give the recipe's output_folder"
         )
-    checkpoint = Checkpointer(save).find_checkpoint(max_key=max_key)
+    # a checkpoint whose writing was cut short lacks files
+    checkpoint = Checkpointer(save).find_checkpoint(
+        max_key=max_key, ckpt_predicate=lambda c: "generator" in c.paramfiles
+    )
     if checkpoint is None:
         raise ValueError(
             f"{save} holds no checkpoint with a {max_key!r} score; "
@@ -147,6 +153,11 @@ def convert_official(
     """
     weights = from_official_generator(read_weights(generator_path, "generator"))
     sizes = generator_sizes(weights)
+    if sizes["n_fft"] != OFFICIAL_STFT["n_fft"]:
+        raise ValueError(
+            f"{generator_path} is for a transform of {sizes['n_fft']} points, "
+            f"the official code's has {OFFICIAL_STFT['n_fft']}"
+        )
     check_fit(SEMamba(**sizes), weights, generator_path)
     discriminator = None
     if discriminator_path is not None:
@@ -200,8 +211,10 @@ def write_model_folder(
         If ``folder`` holds something and may not be replaced.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        if not (overwrite and (folder / "hyperparams.yaml").is_file()):
+    if folder.exists():
+        inside = {p.name for p in folder.iterdir()} if folder.is_dir() else {""}
+        # a folder that holds more, such as a training run, is not replaced
+        if inside - FILES or inside and not overwrite:
             raise FileExistsError(
                 f"{folder} exists already; name another folder or remove it"
             )
@@ -235,7 +248,9 @@ def _indented(arguments):
 
 def _read_hparams(path):
     """A run's hyperparameters as text says them; nothing is constructed."""
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8") as file, warnings.catch_warnings():
+        # SpeechBrain's copy of a run's yaml names some anchors twice
+        warnings.simplefilter("ignore", ReusedAnchorWarning)
         return YAML(typ="rt").load(resolve_references(file).getvalue())
 
 

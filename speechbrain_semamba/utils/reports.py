@@ -7,7 +7,7 @@ import torch
 
 
 def mean_losses(parts):
-    """Means of loss parts over a stage, with one transfer for each part.
+    """Means of loss parts over a stage; batches without a number are left out.
 
     Arguments
     ---------
@@ -25,7 +25,9 @@ def mean_losses(parts):
     {'time': 0.5}
     """
     names = parts[0] if parts else ()
-    return {n: torch.stack([p[n] for p in parts]).mean().item() for n in names}
+    return {
+        n: torch.stack([p[n] for p in parts]).nanmean().item() for n in names
+    }
 
 
 def score_table(**rows):

@@ -45,7 +45,6 @@ def test_convert_and_enhance(noisy, tmp_path, capsys):
         main(
             [
                 "convert",
-                *words[1:1],
                 "--generator",
                 str(tmp_path / "generator.pth"),
                 "-o",

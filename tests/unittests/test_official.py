@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_train import make_batch, make_brain, step
 
 from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
 from speechbrain_semamba.lobes.models.semamba import SEMamba, SEMambaEnhancer
-from speechbrain_semamba.nnet import losses
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
 from speechbrain_semamba.utils.checkpoints import (
     check_fit,
@@ -85,48 +85,6 @@ def test_enhanced_wave(official, generator):
     assert (wav - official["enhanced"]).abs().max() < 1e-4
 
 
-def training_step(official, generator, discriminator, optimizers):
-    """One step in the official order; its losses by the official names."""
-    stft = MagPhaseSTFT()
-    clean, noisy = official["train_clean"], official["train_noisy"]
-    mag, phase = stft.analyze(clean)
-    mag_hat, phase_hat = generator(*stft.analyze(noisy))
-    wav_hat = stft.synthesize(mag_hat, phase_hat, clean.shape[1])
-
-    optimizers["discriminator"].zero_grad()
-    disc = losses.discriminator_loss(
-        discriminator(mag, mag),
-        discriminator(mag, mag_hat.detach()),
-        official["pesq_labels"],
-    )
-    disc.backward()
-    optimizers["discriminator"].step()
-
-    parts = {
-        "magnitude": losses.magnitude_loss(mag_hat, mag),
-        "phase": losses.phase_loss(phase_hat, phase),
-        "complex": losses.complex_loss(mag_hat, phase_hat, mag, phase),
-        "time": losses.time_loss(wav_hat, clean),
-        "metric": losses.metric_loss(discriminator(mag, mag_hat)),
-        "consistency": losses.consistency_loss(
-            mag_hat, phase_hat, wav_hat, stft
-        ),
-    }
-    weights = {
-        "metric": 0.05,
-        "magnitude": 0.9,
-        "phase": 0.3,
-        "complex": 0.1,
-        "time": 0.2,
-        "consistency": 0.1,
-    }
-    total = sum(weights[k] * parts[k] for k in weights)
-    optimizers["generator"].zero_grad()
-    total.backward()
-    optimizers["generator"].step()
-    return {**parts, "disc": disc, "gen": total}
-
-
 @pytest.fixture
 def two_threads():
     """As the official trace: AdamW's first steps follow the signs of the
@@ -137,19 +95,23 @@ def two_threads():
     torch.set_num_threads(threads)
 
 
-def test_training_trace(official, generator, discriminator, two_threads):
-    networks = {"generator": generator, "discriminator": discriminator}
-    optimizers = {
-        name: torch.optim.AdamW(net.train().parameters(), 5e-4, (0.8, 0.99))
-        for name, net in networks.items()
-    }
+def test_training_trace(
+    official, generator, discriminator, two_threads, tmp_path
+):
+    """The recipe's own training step against the official one."""
+    brain = make_brain(
+        tmp_path, generator, discriminator, official["pesq_labels"]
+    )
+    batch = make_batch(official["train_noisy"], official["train_clean"])
     for number, theirs in enumerate(official["trace"]):
         theirs = dict(theirs)
-        parts = [theirs.pop(k) for k in ("ip", "gd", "iaf")]
-        theirs["phase"] = sum(parts)
-        ours = training_step(official, generator, discriminator, optimizers)
+        theirs["phase"] = sum(theirs.pop(k) for k in ("ip", "gd", "iaf"))
+        total = step(brain, batch)
+        ours = {**brain.parts[-1], "gen": total}
+        ours["disc"] = ours.pop("discriminator")
         # the first losses come before any update
         tolerance = 1e-4 if number == 0 else 1e-3
+        assert ours.keys() == theirs.keys()
         for name, value in theirs.items():
             assert ours[name].item() == pytest.approx(value, rel=tolerance), (
                 f"{name} of step {number}"

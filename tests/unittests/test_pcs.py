@@ -1,4 +1,4 @@
-"""PCS400 against its definition in NumPy, and against librosa."""
+"""PCS400 against its definition in NumPy, and that against librosa."""
 
 import numpy as np
 import pytest

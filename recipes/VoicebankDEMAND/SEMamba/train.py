@@ -4,9 +4,8 @@
 > python train.py hparams/semamba.yaml --data_folder=/path/to/VoiceBank
 > torchrun --nproc_per_node=4 train.py hparams/semamba.yaml --data_folder=...
 
-A generator enhances; a discriminator learns to predict the PESQ of what it
-makes, and the generator learns to please it. Both are updated on every batch,
-the discriminator first.
+A generator enhances, a discriminator learns to predict the PESQ of what it
+makes. Both are updated on every batch, the discriminator first.
 """
 
 import logging
@@ -15,13 +14,11 @@ import sys
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from speechbrain.dataio.dataio import read_audio
 from speechbrain.utils.distributed import if_main_process, run_on_main
-from tqdm import tqdm
 from voicebank_prepare import prepare_voicebank
 
 from speechbrain_semamba.nnet import losses
-from speechbrain_semamba.processing.segments import crop_pair, level_pair
+from speechbrain_semamba.processing.segments import crop_pair, read_pair
 from speechbrain_semamba.utils import reports
 from speechbrain_semamba.utils.distributed import finite_everywhere
 from speechbrain_semamba.utils.metrics import METRICS, mean_scores, pesq_label
@@ -60,16 +57,17 @@ class SEMambaBrain(sb.Brain):
             scores = self.start_pesq(out)
             with self.training_ctx:
                 d_loss = self.discriminator_loss(out, scores)
-            self.update("discriminator", d_loss, should_step)
+            stepped = self.update("discriminator", d_loss, should_step)
 
             discriminator = self.raw("discriminator").requires_grad_(False)
             with self.training_ctx:
                 loss = self.compute_objectives(out, batch, sb.Stage.TRAIN)
             discriminator.requires_grad_(True)
-            self.update("generator", loss, should_step)
-        if should_step:
+            stepped = self.update("generator", loss, should_step) or stepped
+        if stepped:
             self.scaler.update()
             self.optimizer_step += 1
+        self.check_loss_isfinite(loss.detach() + d_loss.detach())
         self.parts.append({**out["parts"], "discriminator": d_loss.detach()})
         return loss.detach()
 
@@ -126,15 +124,15 @@ class SEMambaBrain(sb.Brain):
         return sum(weights[name] * part for name, part in parts.items())
 
     def update(self, name, loss, should_step):
-        """Backward and, when gradients are gathered, a step of one network."""
+        """Backward and, if it is time, a step; whether there was a step."""
+        optimizer = self.optimizers_dict[name]
         if not finite_everywhere(loss):
-            self.check_loss_isfinite(loss.new_tensor(torch.nan))
-            logger.warning("%s: no update, loss %s", name, loss.item())
-            return
+            logger.warning("no update of the %s: loss not finite", name)
+            optimizer.zero_grad(set_to_none=True)
+            return False
         self.scaler.scale(loss / self.grad_accumulation_factor).backward()
         if not should_step:
-            return
-        optimizer = self.optimizers_dict[name]
+            return False
         if self.max_grad_norm > 0:
             self.scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(
@@ -142,6 +140,12 @@ class SEMambaBrain(sb.Brain):
             )
         self.scaler.step(optimizer)
         optimizer.zero_grad(set_to_none=True)
+        return True
+
+    def _should_save_intra_epoch_ckpt(self, *since):
+        """Not inside an accumulation window: gradients are not saved."""
+        whole = self.step % self.grad_accumulation_factor == 0
+        return super()._should_save_intra_epoch_ckpt(*since) and whole
 
     @torch.no_grad()
     def evaluate_batch(self, batch, stage):
@@ -180,14 +184,9 @@ class SEMambaBrain(sb.Brain):
             [waves[key].numpy() for waves in self.waves.values()]
             for key in ("clean", kind)
         )
-        scores = self.hparams.score_pool.start(clean, estimate, metrics)
-        bar = tqdm(
-            scores,
-            desc=f"scoring {kind}",
-            total=len(clean),
-            disable=self.noprogressbar or not if_main_process(),
-        )
-        return dict(zip(self.waves, bar))
+        bar = f"scoring {kind}" if if_main_process() else None
+        scores = self.hparams.score_pool.run(clean, estimate, metrics, bar)
+        return dict(zip(self.waves, scores))
 
     def end_epoch(self, stats, epoch):
         """After validation: learning rate, logs, checkpoint."""
@@ -228,9 +227,6 @@ def dataio_prep(hparams, data_root):
     """Datasets of pairs: segments for training, whole utterances else."""
     segment = int(hparams["segment_seconds"] * hparams["sample_rate"])
 
-    def read_pair(noisy_wav, clean_wav):
-        return level_pair(read_audio(noisy_wav), read_audio(clean_wav))
-
     def read_segment(utterance, noisy_wav, clean_wav):
         pair = read_pair(noisy_wav, clean_wav)
         epoch = hparams["epoch_counter"].current
@@ -246,25 +242,29 @@ def dataio_prep(hparams, data_root):
 
     crop = {"func": read_segment, "takes": ["id", "noisy_wav", "clean_wav"]}
     whole = {"func": read_pair, "takes": ["noisy_wav", "clean_wav"]}
-    return make("train", crop), make("valid", whole), make("test", whole)
+    pipelines = {"train": crop, "valid": whole, "test": whole}
+    datasets = {name: make(name, item) for name, item in pipelines.items()}
+    if (count := len(datasets["train"])) < hparams["batch_size"]:
+        raise ValueError(f"batch_size exceeds the {count} training files")
+    return datasets
 
 
 def main():
     """Prepares, trains, tests, exports."""
     hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
     sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file, encoding="utf-8") as file:
-        hparams = load_hyperpyyaml(file, overrides)
-    sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
-    )
     try:
+        with open(hparams_file, encoding="utf-8") as file:
+            hparams = load_hyperpyyaml(file, overrides)
+        sb.create_experiment_directory(
+            experiment_directory=hparams["output_folder"],
+            hyperparams_to_save=hparams_file,
+            overrides=overrides,
+        )
         data_root = run_on_main(prepare_voicebank, kwargs=hparams["prepare"])
-    except (OSError, ValueError) as error:
-        sys.exit(f"{sys.argv[0]}: {error}")
-    train_set, valid_set, test_set = dataio_prep(hparams, data_root)
+        datasets = dataio_prep(hparams, data_root)
+    except (ImportError, KeyError, OSError, ValueError) as error:
+        sys.exit(f"train.py: error: {error}")
 
     brain = SEMambaBrain(
         modules=hparams["modules"],
@@ -276,13 +276,13 @@ def main():
     brain.hparams.stft.to(brain.device)
     brain.fit(
         hparams["epoch_counter"],
-        train_set,
-        valid_set,
+        datasets["train"],
+        datasets["valid"],
         train_loader_kwargs=hparams["train_dataloader_opts"],
         valid_loader_kwargs=hparams["valid_dataloader_opts"],
     )
     brain.evaluate(
-        test_set,
+        datasets["test"],
         max_key="pesq",
         test_loader_kwargs=hparams["test_dataloader_opts"],
     )
