@@ -187,6 +187,20 @@ def test_missing_half_is_named_before_training(small_corpus, tmp_path):
     assert not (tmp_path / "out" / "train.json").exists()
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ([], "data_folder"),
+        (["--data_folder=x", "--batchsize=3"], "batchsize"),
+        ([f"--data_folder={CORPUS}", "--batch_size=99"], "batch_size exceeds"),
+    ],
+)
+def test_mistakes_in_one_line(options, message, tmp_path):
+    run = run_recipe(*options, f"--output_folder={tmp_path / 'out'}")
+    assert run.returncode != 0
+    assert message in run.stderr and "Traceback" not in run.stderr
+
+
 def test_debug_in_half_precision_with_accumulation(small_corpus, tmp_path):
     run = run_recipe(
         f"--data_folder={small_corpus}",

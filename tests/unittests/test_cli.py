@@ -80,6 +80,11 @@ def test_info_names_each_back_end(capsys):
             "ends in '.xyz'",
         ),
         (["export", "no", "out"], "a training run holds"),
+        (
+            ["enhance", "{noisy}", "o.wav", "--model", "{model}"]
+            + ["--device", "abacus"],
+            "--device abacus: ",
+        ),
         (["convert", "--generator", "no.pth", "-o", "out"], "no.pth"),
         (
             ["convert", "--generator", "{noisy}", "-o", "out"],

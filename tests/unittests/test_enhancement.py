@@ -74,9 +74,10 @@ def test_nan_is_named_and_nothing_is_written(enhancer, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["in.wav"]
 
 
-def test_empty_file(enhancer, tmp_path):
-    wav(tmp_path / "in.wav", 0)
-    with pytest.raises(ValueError, match=r"in\.wav: .* 0 samples"):
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_empty_file(enhancer, tmp_path, rate):
+    wav(tmp_path / "in.wav", 0, rate=rate)
+    with pytest.raises(ValueError, match=r"in\.wav is empty: .* 0 samples"):
         enhancer.enhance_file(tmp_path / "in.wav")
 
 
@@ -102,6 +103,15 @@ def test_folder_that_is_not_there(tmp_path):
         write_audio_file(tmp_path / "no" / "o.wav", torch.zeros(1, 9), 16000)
 
 
+def test_name_is_checked_before_the_work(enhancer, tmp_path, monkeypatch):
+    wav(tmp_path / "in.wav", 1000)
+    monkeypatch.setattr(
+        enhancer, "enhance_batch", lambda *args: pytest.fail("worked already")
+    )
+    with pytest.raises(ValueError, match="ends in '.xyz'"):
+        enhancer.enhance_file(tmp_path / "in.wav", tmp_path / "out.xyz")
+
+
 def test_clipping_is_said(tmp_path, caplog):
     write_audio_file(tmp_path / "loud.wav", torch.full((1, 9), 1.5), 16000)
     assert "peak 1.50 is above full scale" in caplog.text
@@ -116,7 +126,7 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         raise RuntimeError("No space left on device")
 
     monkeypatch.setattr(soundfile, "write", full_disk)
-    with pytest.raises(RuntimeError, match="No space left"):
+    with pytest.raises(OSError, match="could not be written: No space left"):
         write_audio_file(path, torch.zeros(1, 9), 16000)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

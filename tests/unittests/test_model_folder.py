@@ -105,6 +105,17 @@ def test_model_folder_is_replaced_only_when_asked(tmp_path):
         write_model_folder(folder, SEMamba(**SIZES).state_dict(), SIZES)
 
 
+def test_training_run_is_never_replaced(tmp_path):
+    run = tmp_path / "run"
+    (run / "save").mkdir(parents=True)
+    (run / "hyperparams.yaml").write_text("sample_rate: 16000")
+    with pytest.raises(FileExistsError):
+        write_model_folder(
+            run, SEMamba(**SIZES).state_dict(), SIZES, overwrite=True
+        )
+    assert (run / "save").is_dir()
+
+
 def test_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def full_disk(*args):
         raise OSError(28, "No space left on device")
@@ -113,6 +124,25 @@ def test_failed_write_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         write_model_folder(tmp_path / "model", {}, SIZES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_checkpoint_that_was_cut_short_is_passed_over(tmp_path):
+    (tmp_path / "hyperparams.yaml").write_text("sample_rate: 16000")
+    cut = tmp_path / "save" / "CKPT+2026-01-01+00-00-00+00"
+    cut.mkdir(parents=True)
+    (cut / "CKPT.yaml").write_text(
+        "end-of-epoch: true\nepoch: 1\npesq: 3.0\nunixtime: 1.0\n"
+    )
+    with pytest.raises(ValueError, match="no checkpoint with a 'pesq' score"):
+        export_run(tmp_path, tmp_path / "out")
+
+
+def test_official_weights_for_another_transform(tmp_path, official):
+    slope = "mask_decoder.lsigmoid.slope"
+    weights = {**official["generator"], slope: torch.ones(101, 1)}
+    torch.save(weights, tmp_path / "g.pth")
+    with pytest.raises(ValueError, match="of 200 points.* has 400"):
+        convert_official(tmp_path / "g.pth", tmp_path / "out")
 
 
 def test_what_is_no_training_run(tmp_path):

@@ -1,9 +1,14 @@
 """Level and crop of training pairs."""
 
 import pytest
+import soundfile
 import torch
 
-from speechbrain_semamba.processing.segments import crop_pair, level_pair
+from speechbrain_semamba.processing.segments import (
+    crop_pair,
+    level_pair,
+    read_pair,
+)
 from speechbrain_semamba.processing.spectral import rms_gain
 
 PAIR = torch.arange(100_000.0).expand(2, -1)
@@ -60,6 +65,17 @@ def test_gain_is_that_of_the_whole_noisy_file():
     assert levelled[1, 0] == pytest.approx(0.5 * 2**0.5)
     # the gain of a crop of it would be another one
     assert rms_gain(noisy[None, 1000:]).item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("bad", ["noisy", "clean"])
+def test_file_that_is_not_finite_is_named(tmp_path, bad):
+    for half in ("noisy", "clean"):
+        wav = torch.ones(100)
+        wav[7] = torch.nan if half == bad else 1.0
+        soundfile.write(tmp_path / f"{half}.wav", wav.numpy(), 16000, "FLOAT")
+    paths = [str(tmp_path / f"{half}.wav") for half in ("noisy", "clean")]
+    with pytest.raises(ValueError, match=f"{bad}.wav holds samples that are"):
+        read_pair(*paths)
 
 
 def test_silence_stays_silence():
