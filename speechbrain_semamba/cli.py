@@ -50,7 +50,8 @@ def enhance(options):
     if not all((Path(options.model) / name).is_file() for name in wanted):
         raise FileNotFoundError(
             f"a model folder holds {' and '.join(wanted)}, {options.model} "
-            "does not; make one with 'semamba export' or 'semamba convert'"
+            "does not; a training run has one in model/, and 'semamba export' "
+            "and 'semamba convert' make them"
         )
     import torch
 
