@@ -14,6 +14,7 @@ The files, in the order in which the data walks through them:
 - ``inference.enhancement``: the pretrained interface
 - ``utils.pairs``: clean and noisy folders -> checked pairs of files
 - ``utils.resampled_files``: resampled copies of files, in parallel
+- ``utils.extras``: packages that only some need
 - ``utils.metrics``, ``utils.score_pool``: PESQ, STOI, SI-SDR, in parallel
 - ``utils.reports``, ``utils.tensorboard``: what a run shows
 - ``utils.audio_files``: audio files in and out

@@ -4,11 +4,12 @@ A score that cannot be computed is NaN: counted, never dropped. The packages
 that compute the scores are the extra ``train`` and are imported where used.
 """
 
-import importlib
 import math
 import warnings
 
 import numpy as np
+
+from speechbrain_semamba.utils.extras import import_extra
 
 
 def pesq(reference, estimate, sample_rate=16000):
@@ -35,7 +36,7 @@ def pesq(reference, estimate, sample_rate=16000):
     >>> pesq(silence, silence)
     nan
     """
-    module = import_extra("pesq")
+    module = import_extra("pesq", "Scores")
     # on these the C code hangs, or scores noise that is not there
     if not (np.isfinite(reference).all() and np.isfinite(estimate).all()):
         return math.nan
@@ -69,7 +70,7 @@ def stoi(reference, estimate, sample_rate=16000):
     >>> stoi(np.zeros(16000), np.zeros(16000))
     nan
     """
-    module = import_extra("pystoi")
+    module = import_extra("pystoi", "Scores")
     if not reference.any() or not np.isfinite(estimate).all():
         return math.nan
     with warnings.catch_warnings():
@@ -193,29 +194,3 @@ def mean_scores(scores):
         if not known.all():
             means[f"{name}_failed"] = int((~known).sum())
     return means
-
-
-def import_extra(name):
-    """Imports a package that the extra ``train`` installs.
-
-    Arguments
-    ---------
-    name : str
-        The package.
-
-    Returns
-    -------
-    module
-        The package.
-
-    Raises
-    ------
-    ImportError
-        If it is missing; names the extra.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f"scores need {name}: pip install 'speechbrain-semamba[train]'"
-        ) from error

@@ -12,6 +12,7 @@ from speechbrain.dataio import audio_io
 from tqdm import tqdm
 
 from speechbrain_semamba.processing.resampling import KAISER_BEST, resample
+from speechbrain_semamba.utils.extras import import_extra
 from speechbrain_semamba.utils.pairs import read_headers
 
 logger = logging.getLogger(__name__)
@@ -104,21 +105,15 @@ def _have_one_time(source, target):
 
 def _run_jobs(jobs, num_workers):
     """Resamples files in parallel processes."""
-    try:
-        from joblib import Parallel, delayed
-    except ImportError as error:
-        raise ImportError(
-            "Resampling needs joblib, which is missing: "
-            'pip install "speechbrain-semamba[train]"'
-        ) from error
+    joblib = import_extra("joblib", "Resampled files")
     for folder in {target.parent for _, target, _ in jobs}:
         folder.mkdir(parents=True, exist_ok=True)
-    parallel = Parallel(
+    parallel = joblib.Parallel(
         n_jobs=-1 if num_workers is None else max(1, num_workers),
         backend="loky",
         return_as="generator_unordered",
     )
-    results = parallel(delayed(_resample_file)(*job) for job in jobs)
+    results = parallel(joblib.delayed(_resample_file)(*job) for job in jobs)
     num_clipped = sum(tqdm(results, "Resampling", len(jobs)))
     if num_clipped:
         logger.warning("Clipped at full scale: %d files.", num_clipped)

@@ -2,7 +2,8 @@
 
 from tqdm import tqdm
 
-from speechbrain_semamba.utils.metrics import import_extra, score
+from speechbrain_semamba.utils.extras import import_extra
+from speechbrain_semamba.utils.metrics import score
 
 
 class ScorePool:
@@ -25,9 +26,9 @@ class ScorePool:
 
     def __init__(self, num_workers=0, sample_rate=16000):
         # now, rather than in the midst of a run
-        import_extra("pesq")
-        import_extra("pystoi")
-        joblib = import_extra("joblib")
+        import_extra("pesq", "Scores")
+        import_extra("pystoi", "Scores")
+        joblib = import_extra("joblib", "Scores")
         self.sample_rate = sample_rate
         self._delayed = joblib.delayed
         options = {"n_jobs": 1}

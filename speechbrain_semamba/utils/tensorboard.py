@@ -3,6 +3,8 @@
 import torch
 from speechbrain.utils.distributed import main_process_only
 
+from speechbrain_semamba.utils.extras import import_extra
+
 
 class EnhancementBoard:
     """Curves for each epoch, and a few files to hear and to see.
@@ -67,13 +69,9 @@ class EnhancementBoard:
     def writer(self):
         """The SummaryWriter, opened when the first thing is written."""
         if self._writer is None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError as error:
-                raise ImportError(
-                    "use_tensorboard needs tensorboard: "
-                    "pip install 'speechbrain-semamba[train]'"
-                ) from error
+            import_extra("tensorboard", "Curves")
+            from torch.utils.tensorboard import SummaryWriter
+
             self._writer = SummaryWriter(self.save_dir)
         return self._writer
 

@@ -184,7 +184,8 @@ class SEMambaBrain(sb.Brain):
             [waves[key].numpy() for waves in self.waves.values()]
             for key in ("clean", kind)
         )
-        bar = f"scoring {kind}" if if_main_process() else None
+        shown = if_main_process() and not self.noprogressbar
+        bar = f"scoring {kind}" if shown else None
         scores = self.hparams.score_pool.run(clean, estimate, metrics, bar)
         return dict(zip(self.waves, scores))
 
