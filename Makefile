@@ -19,10 +19,11 @@ test: $(VENV)/.installed
 
 install: $(VENV)/.installed
 
-# pesq is compiled at install and needs a C compiler and Python's headers
-$(VENV)/.installed: pyproject.toml setup.py
+# pesq is compiled at install and needs a C compiler and Python's headers;
+# here the kernels must build as well
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard speechbrain_semamba/csrc/*)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --progress-bar off -e ".[train,dev]"
+	SEMAMBA_BUILD=1 $(BIN)/pip install --progress-bar off -e ".[train,dev]"
 	touch $@
 
 clean:

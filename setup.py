@@ -1,5 +1,100 @@
-"""Installs speechbrain_semamba; everything is declared in pyproject.toml."""
+"""Builds the compiled kernels; all else is declared in pyproject.toml.
 
-from setuptools import setup
+Without a C++ compiler the package installs all the same, and ``semamba info``
+says why the kernels are missing. With SEMAMBA_BUILD=1 a failure is fatal.
+"""
 
-setup()
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+CSRC = pathlib.Path("speechbrain_semamba", "csrc")
+FLAGS = [
+    "-std=c++17",
+    "-O3",
+    "-fPIC",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fvisibility=hidden",
+]
+#: One copy of the kernels for each; library.cpp takes the best at run time.
+INSTRUCTIONS = {"plain": []}
+if platform.machine() in ("x86_64", "AMD64"):
+    avx512 = [f"-mavx512{part}" for part in ("f", "bw", "dq", "vl")]
+    INSTRUCTIONS["avx2"] = ["-mavx2", "-mfma"]
+    INSTRUCTIONS["avx512"] = ["-mavx2", "-mfma", *avx512]
+
+
+class BuildKernels(build_ext):
+    """Compiles csrc into one library, loaded through its C functions."""
+
+    def get_ext_filename(self, fullname):
+        return os.path.join(*fullname.split(".")) + ".so"
+
+    def build_extension(self, extension):
+        target = pathlib.Path(self.get_ext_fullpath(extension.name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        reason = target.with_suffix(".error")
+        for old in (target, reason):
+            old.unlink(missing_ok=True)
+        # Apple's compiler knows no OpenMP: then one thread is better than none
+        for threads in (["-fopenmp"], []):
+            try:
+                return self.compile(target, threads)
+            except (OSError, subprocess.CalledProcessError) as error:
+                problem = error
+        if os.environ.get("SEMAMBA_BUILD") == "1":
+            raise SystemExit(f"SEMAMBA_BUILD=1, but {describe(problem)}")
+        reason.write_text(describe(problem) + "\n")
+        print(f"kernels not built: {describe(problem)}", file=sys.stderr)
+
+    def compile(self, target, threads):
+        compiler = os.environ.get("CXX", "c++")
+        folder = pathlib.Path(self.build_temp)
+        folder.mkdir(parents=True, exist_ok=True)
+        jobs = {"library": [str(CSRC / "library.cpp")]}
+        for name, flags in INSTRUCTIONS.items():
+            kernels = f"-DSEMAMBA_KERNELS=kernels_{name}"
+            jobs[name] = [str(CSRC / "kernels.cpp"), kernels, *flags]
+        objects = []
+        for name, options in jobs.items():
+            objects.append(str(folder / f"{name}.o"))
+            run(compiler, *FLAGS, *threads, *options, "-c", "-o", objects[-1])
+        built = target.with_suffix(".partial")
+        run(compiler, "-shared", *threads, *objects, "-o", str(built))
+        built.replace(target)
+
+
+def run(*command):
+    print(*command, flush=True)
+    subprocess.run(
+        command, check=True, stderr=subprocess.PIPE, encoding="utf-8"
+    )
+
+
+def describe(problem):
+    """An error of the build in one line."""
+    if isinstance(problem, OSError):
+        return f"the C++ compiler does not start ({problem})"
+    lines = [line for line in problem.stderr.splitlines() if "error" in line]
+    detail = lines[0] if lines else f"exit status {problem.returncode}"
+    return f"the C++ compiler failed ({detail.strip()})"
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "speechbrain_semamba.ops._kernels",
+            sources=[str(path) for path in sorted(CSRC.glob("*.cpp"))],
+            depends=[str(path) for path in sorted(CSRC.glob("*.h"))],
+        )
+    ],
+    cmdclass={"build_ext": BuildKernels},
+)

@@ -5,13 +5,18 @@ import logging
 
 import torch
 
-from speechbrain_semamba.ops import cuda, pytorch, reference
+from speechbrain_semamba.ops import cpu, cuda, pytorch, reference
 
 logger = logging.getLogger(__name__)
 
 #: Each back end is a module with ``scan`` and ``why_not``. "auto" takes the
 #: first that is ready; the reference comes last, so it is taken only by name.
-BACKENDS = {"cuda": cuda, "pytorch": pytorch, "reference": reference}
+BACKENDS = {
+    "cuda": cuda,
+    "cpu": cpu,
+    "pytorch": pytorch,
+    "reference": reference,
+}
 
 
 def selective_scan(
@@ -82,18 +87,22 @@ def selective_scan(
     >>> one = torch.ones(1, 3, 1)
     >>> half = torch.full((1, 3, 1), 0.5413248546)  # softplus gives 1
     >>> rate = torch.tensor([[-0.6931472]])  # so each step halves the state
-    >>> selective_scan(one, half, rate, one, one).flatten().tolist()
-    [1.0, 1.5, 1.75]
+    >>> selective_scan(one, half, rate, one, one).flatten()
+    tensor([1.0000, 1.5000, 1.7500])
     """
     _check_shapes(u, delta, A, B, C, D, z, delta_bias, lengths)
-    scan = BACKENDS[choose_backend(u.device, backend)].scan
+    name = choose_backend(u.device, backend)
     dtype = torch.promote_types(u.dtype, torch.float32)
+    # only the compiled kernel converts u, delta and z as it reads them
+    reads_half = name == "cpu" and u.dtype == torch.bfloat16
+    wide = u.dtype if reads_half else dtype
+    wanted = (wide, wide, dtype, dtype, dtype, dtype, wide, dtype)
     inputs = [
         x if x is None else x.to(dtype)
-        for x in (u, delta, A, B, C, D, z, delta_bias)
+        for x, dtype in zip((u, delta, A, B, C, D, z, delta_bias), wanted)
     ]
     with torch.autocast(u.device.type, enabled=False):
-        return scan(*inputs, lengths, reverse).to(u.dtype)
+        return BACKENDS[name].scan(*inputs, lengths, reverse).to(u.dtype)
 
 
 def choose_backend(device, backend="auto"):
@@ -120,7 +129,7 @@ def choose_backend(device, backend="auto"):
 
     Example
     -------
-    >>> choose_backend(torch.device("cpu"))
+    >>> choose_backend(torch.device("cpu"), "pytorch")
     'pytorch'
     """
     return _choose(torch.device(device).type, backend)

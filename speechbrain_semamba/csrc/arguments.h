@@ -1,0 +1,86 @@
+// The arguments of the kernels, as ops/kernels.py fills them in. Strides are
+// in elements; the last axis always has stride 1. Pointers that say
+// "optional" may be null.
+#pragma once
+
+#include <stdint.h>
+
+// The type of u, delta, z, y and their gradients. Everything else is float,
+// or double for FLOAT64.
+enum DataType : int64_t { FLOAT32, FLOAT64, BFLOAT16 };
+
+// A view of [batch, length, features]
+struct View {
+  void* data;
+  int64_t batch_stride, time_stride;
+};
+
+struct ScanArguments {
+  int64_t data_type, num_threads;
+  int64_t batch, length, dim, state;
+  int64_t reverse;
+  int64_t chunk;           // steps between two checkpoints
+  View u, delta, z, B, C;  // z is optional; B and C are never bfloat16
+  View y;                  // [batch, length, dim]
+  void* rate;              // A transposed [state, dim]
+  void* D;                 // [dim], optional
+  void* bias;              // [dim], optional
+  int64_t* steps;          // [batch], valid steps, optional
+  void* initial;           // state [batch, state, dim], optional
+  void* final;             // state [batch, state, dim], optional
+  void* checkpoints;       // [batch, chunks, state, dim], optional
+};
+
+// Gradients; the views are dense, float or double as B and C.
+struct ScanGradients {
+  ScanArguments forward;
+  View y;                  // the gradient given, [batch, length, dim]
+  View u, delta, z, B, C;  // the gradients sought; z if forward.z
+  int64_t groups;          // parts of the batch, each summed by itself
+  void* rate;              // [groups, state, dim]
+  void* D;                 // [groups, dim]
+  void* bias;              // [groups, dim]
+};
+
+struct ConvArguments {
+  int64_t data_type, num_threads;
+  int64_t batch, length, dim, width;
+  int64_t reverse;
+  View x, y;     // [batch, length, dim]
+  void* weight;  // transposed, oldest step first [width, dim]
+  void* bias;    // [dim]
+};
+
+struct ConvGradients {
+  ConvArguments forward;
+  View y;          // the gradient given
+  View x;          // the gradient sought
+  int64_t groups;  // parts of the batch, each summed by itself
+  void* weight;    // [groups, width, dim]
+  void* bias;      // [groups, dim]
+};
+
+struct NormArguments {
+  int64_t data_type, num_threads;
+  int64_t batch, length, channels, seen_channels;
+  View x;           // [batch, length, channels]
+  View seen;        // [batch, length, seen_channels], optional
+  View y;           // [batch, length, channels + seen_channels]
+  void* weight;     // [channels]
+  void* bias;       // [channels]
+  void* slope;      // [channels]
+  int64_t* steps;   // [batch], positions that count, optional
+  double eps;
+  void* mean;       // [batch, channels]
+  void* inverse;    // [batch, channels], 1 / standard deviation
+  void* partial;    // [batch, norm_parts(length), 3, channels]
+};
+
+struct NormGradients {
+  NormArguments forward;
+  View y;           // the gradient given
+  View x;           // the gradient sought
+  void* weight;     // [batch, channels]
+  void* bias;       // [batch, channels]
+  void* slope;      // [batch, channels]
+};
