@@ -102,7 +102,7 @@ def info(options):
     import speechbrain
     import torch
 
-    from speechbrain_semamba.ops import cuda
+    from speechbrain_semamba.ops import cuda, kernels
     from speechbrain_semamba.ops.selective_scan import (
         BACKENDS,
         choose_backend,
@@ -114,8 +114,10 @@ def info(options):
     print(f"torch {torch.__version__}, Python {platform.python_version()}")
     print(f"device {device}, {torch.get_num_threads()} threads")
     for name, module in BACKENDS.items():
-        reason = module.why_not("cuda" if name == "cuda" else device)
-        print(f"scan {name}: {reason or 'ready'}")
+        own = name if name in ("cuda", "cpu") else device
+        print(f"scan {name}: {module.why_not(own) or 'ready'}")
+    if kernels.why_not() is None:
+        print(f"instructions of scan cpu: {kernels.instructions()}")
     print(f"scan cuda, fused mixer: {cuda.why_not_fused() or 'ready'}")
     print(f"scan auto on {device}: {choose_backend(device)}")
 

@@ -84,3 +84,11 @@ struct NormGradients {
   void* bias;       // [batch, channels]
   void* slope;      // [batch, channels]
 };
+
+struct RmsNormArguments {
+  int64_t data_type, num_threads;
+  int64_t batch, length, channels;
+  double eps;
+  View x, y;     // [batch, length, channels]
+  void* weight;  // [channels]
+};

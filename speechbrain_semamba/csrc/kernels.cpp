@@ -2,6 +2,7 @@
 // compiles it once for each; library.cpp takes the best that the machine has.
 #include "conv.h"
 #include "norm.h"
+#include "rms_norm.h"
 #include "scan.h"
 #include "scan_backward.h"
 
@@ -18,6 +19,7 @@ void exp_of_all(const float* x, float* y, int64_t size) {
 
 }  // namespace
 
-extern const Kernels SEMAMBA_KERNELS = {scan,          scan_backward, conv,
-                                        conv_backward, norm,          norm_backward,
-                                        exp_of_all};
+extern const Kernels SEMAMBA_KERNELS = {
+    scan, scan_backward, conv,       conv_backward,
+    norm, norm_backward, rms_norm,   exp_of_all,
+};

@@ -10,5 +10,6 @@ struct Kernels {
   void (*conv_backward)(const ConvGradients&);
   void (*norm)(const NormArguments&);
   void (*norm_backward)(const NormGradients&);
+  void (*rms_norm)(const RmsNormArguments&);
   void (*exp)(const float* x, float* y, int64_t size);  // for its test
 };

@@ -74,6 +74,9 @@ EXPORT void semamba_norm(const NormArguments* a) { chosen.kernels->norm(*a); }
 EXPORT void semamba_norm_backward(const NormGradients* g) {
   chosen.kernels->norm_backward(*g);
 }
+EXPORT void semamba_rms_norm(const RmsNormArguments* a) {
+  chosen.kernels->rms_norm(*a);
+}
 EXPORT void semamba_exp(const float* x, float* y, int64_t size) {
   chosen.kernels->exp(x, y, size);
 }

@@ -53,8 +53,7 @@ void recompute(const ScanArguments& a, const Chunk& chunk, Lanes lanes,
   for (int64_t k = 0; k < chunk.count; ++k) {
     const int64_t t = chunk.time(k);
     const V delta = load<S>(at<S>(a.delta, chunk.item, t) + c, count) + bias;
-    const V step = w.step[k] = softplus(delta);
-    w.open[k] = sigmoid(delta);
+    const V step = w.step[k] = softplus(delta, &w.open[k]);
     const V drive = step * load<S>(at<S>(a.u, chunk.item, t) + c, count);
     const S* B = at<S>(a.B, chunk.item, t);
     V* decay = &w.decay[k * states];

@@ -38,6 +38,8 @@ struct bfloat16 {
 template <int kSize, class S>
 struct VectorOf {
   typedef S type __attribute__((vector_size(kSize)));
+  typedef S unaligned
+      __attribute__((vector_size(kSize), aligned(sizeof(S)), may_alias));
 };
 
 template <class S>
@@ -46,7 +48,15 @@ using Vector = typename VectorOf<kBytes, S>::type;
 template <class S>
 constexpr int kLanes = kBytes / sizeof(S);
 
-typedef typename VectorOf<kBytes / 2, uint16_t>::type Halves;
+// the type of T's bits in memory
+template <class T>
+struct BitsOf {
+  typedef T type;
+};
+template <>
+struct BitsOf<bfloat16> {
+  typedef uint16_t type;
+};
 
 template <class To, class From>
 INLINE To bit_cast(const From& from) {
@@ -63,50 +73,56 @@ INLINE Vector<S> splat(S value) {
 
 // ---- memory: `count` elements of type T, for lanes of type S
 
-// one instruction if all lanes are there
-template <int kAll, class T>
-INLINE void copy(void* to, const void* from, int count) {
-  if (count == kAll) {
-    memcpy(to, from, kAll * sizeof(T));
-  } else {
-    memcpy(to, from, count * sizeof(T));
-  }
-}
-
-// the lanes after `count` are zero
+// the lanes after `count` are zero; a whole vector is one instruction
 template <class S, class T>
 INLINE Vector<S> load(const T* from, int count) {
-  if constexpr (sizeof(T) == sizeof(bfloat16)) {
-    Halves half = {};
-    copy<kLanes<S>, T>(&half, from, count);
-    return bit_cast<Vector<S>>(
-        __builtin_convertvector(half, Vector<uint32_t>) << 16);
-  } else {
-    Vector<S> x = {};
-    copy<kLanes<S>, T>(&x, from, count);
+  typedef VectorOf<sizeof(T) * kLanes<S>, typename BitsOf<T>::type> Memory;
+  typename Memory::type x = {};
+  if (count == kLanes<S>)
+    x = *reinterpret_cast<const typename Memory::unaligned*>(from);
+  else
+    memcpy(&x, from, count * sizeof(T));
+  if constexpr (sizeof(T) == sizeof(bfloat16))
+    return bit_cast<Vector<S>>(__builtin_convertvector(x, Vector<uint32_t>)
+                               << 16);
+  else
     return x;
-  }
 }
 
 template <class T, class V>
 INLINE void store(T* to, V x, int count) {
+  typedef typename BitsOf<T>::type S;
+  typedef VectorOf<sizeof(x) / sizeof(x[0]) * sizeof(S), S> Memory;
+  typename Memory::type y;
   if constexpr (sizeof(T) == sizeof(bfloat16)) {
     // rounds to nearest, ties to even, as PyTorch does
     auto bits = bit_cast<Vector<uint32_t>>(x);
     const auto rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     bits = x == x ? rounded : bits - bits + 0x7fc0;
-    const auto half = __builtin_convertvector(bits, Halves);
-    copy<sizeof(Halves) / sizeof(T), T>(to, &half, count);
+    y = __builtin_convertvector(bits, typename Memory::type);
   } else {
-    copy<kLanes<T>, T>(to, &x, count);
+    y = x;
   }
+  if (count == sizeof(x) / sizeof(x[0]))
+    *reinterpret_cast<typename Memory::unaligned*>(to) = y;
+  else
+    memcpy(to, &y, count * sizeof(T));
 }
 
+// the sum over lanes: half onto half while a half is a vector
 template <class V>
 INLINE auto sum(V x) -> decltype(x[0] + x[0]) {
-  auto total = x[0] - x[0];
-  for (unsigned i = 0; i < sizeof(x) / sizeof(x[0]); ++i) total += x[i];
-  return total;
+  typedef decltype(x[0] + x[0]) S;
+  if constexpr (sizeof(V) > 16) {
+    typename VectorOf<sizeof(V) / 2, S>::type low, high;
+    memcpy(&low, &x, sizeof(low));
+    memcpy(&high, (const char*)&x + sizeof(low), sizeof(high));
+    return sum(low + high);
+  } else {
+    S total = x[0];
+    for (unsigned i = 1; i < sizeof(x) / sizeof(S); ++i) total += x[i];
+    return total;
+  }
 }
 
 // ---- functions, in the precision of the scan
@@ -187,12 +203,13 @@ INLINE V sigmoid(V x) {
   return 1 / (1 + exp(-x));
 }
 
-// log(1 + e^x)
+// log(1 + e^x), and its derivative, the sigmoid
 template <class V>
-INLINE V softplus(V x) {
-  auto none = V{};
-  auto size = x < none ? -x : x;
-  return (x < none ? none : x) + log1p_unit(exp(-size));
+INLINE V softplus(V x, V* slope = nullptr) {
+  const V none{};
+  const V small = exp(x < none ? x : -x);
+  if (slope != nullptr) *slope = (x < none ? small : none + 1) / (1 + small);
+  return (x < none ? none : x) + log1p_unit(small);
 }
 
 // derivative of x sigmoid(x), given s = sigmoid(x)

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 
 from speechbrain_semamba.nnet.normalization import InstanceNorm
+from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
+from speechbrain_semamba.ops.selective_scan import compiled
 
 
 class ConvBlock(nn.Module):
@@ -13,6 +15,8 @@ class ConvBlock(nn.Module):
     ---------
     conv : torch.nn.Module
         A Conv2d or ConvTranspose2d.
+    backend : str
+        "cpu" for the compiled kernels, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -21,15 +25,36 @@ class ConvBlock(nn.Module):
     torch.Size([1, 8, 5, 100])
     """
 
-    def __init__(self, conv):
+    def __init__(self, conv, backend="auto"):
         super().__init__()
+        self.backend = backend
         self.conv = conv
         self.norm = InstanceNorm(conv.out_channels)
         self.activation = nn.PReLU(conv.out_channels)
 
-    def forward(self, x, valid=None):
-        """Features [batch, channels, frames, freq], zero where not valid."""
-        return self.activation(self.norm(self.conv(x), valid))
+    def forward(self, x, valid=None, join=False):
+        """Features [batch, channels, frames, freq], zero where not valid.
+
+        With ``join`` the input follows behind the result, as more channels.
+        """
+        if compiled(x, self.backend):
+            return self._compiled(x, valid, join)
+        y = self.activation(self.norm(self.conv(x), valid))
+        return torch.cat([y, x], dim=1) if join else y
+
+    def _compiled(self, x, valid, join):
+        # the innermost channels fill the vectors of kernel and convolution
+        x = x.contiguous(memory_format=torch.channels_last)
+        y, _, _ = instance_norm_prelu(
+            self.conv(x),
+            self.norm.weight,
+            self.norm.bias,
+            self.activation.weight,
+            x if join else None,
+            None if valid is None else valid.sum(dim=(1, 2, 3)),
+            self.norm.eps,
+        )
+        return y
 
 
 class DenseBlock(nn.Module):
@@ -44,6 +69,8 @@ class DenseBlock(nn.Module):
         Channels of the input and of each convolution's output.
     depth : int
         Number of convolutions; the i-th is dilated by 2^i in time.
+    backend : str
+        "cpu" for the compiled kernels, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -51,7 +78,7 @@ class DenseBlock(nn.Module):
     torch.Size([1, 8, 5, 100])
     """
 
-    def __init__(self, channels=64, depth=4):
+    def __init__(self, channels=64, depth=4, backend="auto"):
         super().__init__()
         self.layers = nn.ModuleList(
             ConvBlock(
@@ -61,7 +88,8 @@ class DenseBlock(nn.Module):
                     kernel_size=3,
                     dilation=(2**i, 1),
                     padding=(2**i, 1),
-                )
+                ),
+                backend,
             )
             for i in range(depth)
         )
@@ -81,8 +109,7 @@ class DenseBlock(nn.Module):
         torch.Tensor
             Features [batch, channels, frames, freq], zero where not valid.
         """
-        seen = x
-        for layer in self.layers:
-            x = layer(seen, valid)
-            seen = torch.cat([x, seen], dim=1)
-        return x
+        *joining, last = self.layers
+        for layer in joining:
+            x = layer(x, valid, join=True)
+        return last(x, valid)

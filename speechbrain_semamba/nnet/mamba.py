@@ -4,14 +4,20 @@ import math
 
 import torch
 from torch import nn
-from torch.nn.functional import linear, pad, silu
+from torch.nn.functional import linear
 
 from speechbrain_semamba.ops import cuda
+from speechbrain_semamba.ops.causal_conv import causal_conv_silu
+from speechbrain_semamba.ops.rms_norm import rms_norm
 from speechbrain_semamba.ops.selective_scan import (
     choose_backend,
+    compiled,
     selective_scan,
 )
 from speechbrain_semamba.processing.precision import at_least_float32
+
+#: Bytes of one inner feature map that the CPU works on at a time
+SLICE = 1_600_000
 
 
 class Mamba(nn.Module):
@@ -91,7 +97,13 @@ class Mamba(nn.Module):
         if lengths is None and self._fused(x.device):
             return cuda.fused_mixer(self, xz, reverse)
         u, z = xz.chunk(2, dim=-1)
-        u = silu(self._causal_conv(u, reverse))
+        u = causal_conv_silu(
+            u,
+            self.conv1d.weight.squeeze(1),
+            self.conv1d.bias,
+            reverse,
+            self.backend,
+        )
         delta, B, C = self.x_proj(u).split(
             [self.dt_rank, self.d_state, self.d_state], dim=-1
         )
@@ -113,17 +125,6 @@ class Mamba(nn.Module):
     def _fused(self, device):
         on_cuda = choose_backend(device, self.backend) == "cuda"
         return on_cuda and cuda.why_not_fused(device.type) is None
-
-    def _causal_conv(self, u, reverse):
-        """Depthwise convolution; ``reverse`` looks ahead, not back."""
-        weight = self.conv1d.weight
-        past = weight.shape[-1] - 1
-        u = pad(u.transpose(1, 2), (0, past) if reverse else (past, 0))
-        weight = weight.flip(-1) if reverse else weight
-        u = nn.functional.conv1d(
-            u, weight, self.conv1d.bias, groups=weight.shape[0]
-        )
-        return u.transpose(1, 2)
 
 
 class MambaBlock(nn.Module):
@@ -149,8 +150,12 @@ class MambaBlock(nn.Module):
 
     def forward(self, x, lengths=None, reverse=False):
         """Arguments and result as ``Mamba.forward``."""
-        normalized = self.norm(at_least_float32(x))
-        return x + self.mixer(normalized, lengths, reverse)
+        return x + self.mixer(self._normalize(x), lengths, reverse)
+
+    def _normalize(self, x):
+        if compiled(x, self.mixer.backend) and not torch.is_grad_enabled():
+            return rms_norm(x, self.norm.weight, self.norm.eps)
+        return self.norm(at_least_float32(x))
 
 
 class BidirectionalMamba(nn.Module):
@@ -228,11 +233,24 @@ class TFMamba(nn.Module):
             Features [batch, channels, frames, freq]; what lies beyond
             ``lengths`` has no meaning.
         """
-        batch, channels, frames, freq = x.shape
-        x = x.permute(0, 3, 2, 1).reshape(batch * freq, frames, channels)
+        x = x.permute(0, 3, 2, 1)  # [batch, freq, frames, channels]
+        x = _along(self.time, x, lengths).transpose(1, 2)
+        return _along(self.freq, x).permute(0, 3, 1, 2)
+
+
+def _along(mamba, x, lengths=None):
+    """Runs a BidirectionalMamba over x [batch, sequences, length, channels]."""
+    mixer = mamba.forward_block.mixer
+    if torch.is_grad_enabled() or not compiled(x, mixer.backend):
         if lengths is not None:
-            lengths = lengths.repeat_interleave(freq)
-        x = self.time(x, lengths)
-        x = x.view(batch, freq, frames, channels).transpose(1, 2)
-        x = self.freq(x.reshape(batch * frames, freq, channels))
-        return x.view(batch, frames, freq, channels).permute(0, 3, 1, 2)
+            lengths = lengths.repeat_interleave(x.shape[1])
+        return mamba(x.flatten(0, 1), lengths).view(x.shape)
+    # so few sequences at a time that what is between stays in the cache
+    inner = x.shape[2] * mixer.D.numel() * x.element_size()
+    count = max(1, SLICE // inner)
+    y = torch.empty_like(x)
+    for i, (sequences, result) in enumerate(zip(x, y)):
+        for some, mixed in zip(sequences.split(count), result.split(count)):
+            own = None if lengths is None else lengths[i].expand(len(some))
+            mixed.copy_(mamba(some, own))
+    return y

@@ -10,9 +10,6 @@ from speechbrain_semamba.processing.lengths import valid_sizes
 
 #: Steps between two states that the forward scan keeps for the backward one
 CHUNK = 16
-#: Parts of a batch whose gradients of A, D and delta_bias are added up
-#: serially; fixed, so the sums are the same for any number of threads
-GROUPS = 64
 
 
 def why_not(device_type):
@@ -98,7 +95,7 @@ def selective_scan(
     inputs = _prepare(u, delta, A, B, C, D, z, delta_bias, steps)
     y, final, states = _outputs(u, A, keep_states)
     arguments = _arguments(inputs, reverse, states if keep_states else None)
-    initial = _dense(initial_state, final.dtype)
+    initial = kernels.dense(initial_state, final.dtype)
     arguments.y = kernels.view(y)
     arguments.initial = kernels.pointer(initial)
     arguments.final = kernels.pointer(final)
@@ -107,9 +104,7 @@ def selective_scan(
 
 
 @selective_scan.register_fake
-def _(
-    u, delta, A, B, C, D, z, delta_bias, steps, initial_state, reverse, keep
-):
+def _(u, delta, A, B, C, D, z, delta_bias, steps, initial_state, reverse, keep):
     return _outputs(u, A, keep)
 
 
@@ -148,7 +143,7 @@ def selective_scan_backward(
     grad_y = kernels.dense_last(grad_y, dtype)
     u = inputs["u"]
     batch, _, dim = u.shape
-    groups = min(batch, GROUPS)
+    groups = min(batch, kernels.GROUPS)
     grads = {
         "u": torch.empty_like(u, memory_format=torch.contiguous_format),
         "delta": torch.empty_like(u, memory_format=torch.contiguous_format),
@@ -170,7 +165,10 @@ def selective_scan_backward(
                 for name in ("u", "delta", "B", "C")
             },
             z=kernels.view(None if z is None else grads["z"]),
-            **{name: kernels.pointer(grads[name]) for name in ("rate", "D", "bias")},
+            **{
+                name: kernels.pointer(grads[name])
+                for name in ("rate", "D", "bias")
+            },
         ),
     )
     rate, skip, bias = (grads[name].sum(0) for name in ("rate", "D", "bias"))
@@ -227,13 +225,9 @@ def _backward(ctx, grad_y, *unused):
 selective_scan.register_autograd(_backward, setup_context=_save)
 
 
-def _state_dtype(dtype):
-    return torch.promote_types(dtype, torch.float32)
-
-
 def _outputs(u, A, keep_states):
     batch, length, dim = u.shape
-    dtype = _state_dtype(u.dtype)
+    dtype = kernels.state_dtype(u.dtype)
     chunks = -(-length // CHUNK) if keep_states else 0
     return (
         u.new_empty(batch, length, dim),
@@ -242,13 +236,9 @@ def _outputs(u, A, keep_states):
     )
 
 
-def _dense(x, dtype):
-    return None if x is None else x.to(dtype).contiguous()
-
-
 def _prepare(u, delta, A, B, C, D, z, delta_bias, steps):
     """The inputs as the kernel takes them; they must outlive the call."""
-    dtype = _state_dtype(u.dtype)
+    dtype = kernels.state_dtype(u.dtype)
     return {
         **{
             name: kernels.dense_last(x, u.dtype)
@@ -256,9 +246,9 @@ def _prepare(u, delta, A, B, C, D, z, delta_bias, steps):
         },
         "B": kernels.dense_last(B, dtype),
         "C": kernels.dense_last(C, dtype),
-        "rate": _dense(A.T, dtype),
-        "D": _dense(D, dtype),
-        "bias": _dense(delta_bias, dtype),
+        "rate": kernels.dense(A.T, dtype),
+        "D": kernels.dense(D, dtype),
+        "bias": kernels.dense(delta_bias, dtype),
         "steps": None
         if steps is None
         else steps.to(torch.int64).clamp(0, u.shape[1]).contiguous(),

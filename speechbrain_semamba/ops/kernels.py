@@ -14,6 +14,10 @@ BUILD_ERROR = _FOLDER / "_kernels.error"
 INSTRUCTIONS = ("avx512", "avx2", "plain")
 DATA_TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
 
+#: Parts of a batch whose gradients of the weights are added up serially;
+#: fixed, so the sums are the same for any number of threads
+GROUPS = 64
+
 
 @functools.lru_cache(maxsize=None)
 def why_not():
@@ -125,6 +129,16 @@ def dense_last(tensor, dtype):
     return tensor.contiguous()
 
 
+def dense(tensor, dtype):
+    """The tensor with this type and contiguous; None stays None."""
+    return None if tensor is None else tensor.to(dtype).contiguous()
+
+
+def state_dtype(dtype):
+    """The type that a kernel computes in for data of a type."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 def _fields(views="", pointers="", integers=""):
     return [
         *((name, View) for name in views.split()),
@@ -193,4 +207,14 @@ class NormGradients(ctypes.Structure):
     _fields_ = [
         ("forward", NormArguments),
         *_fields(views="y x", pointers="weight bias slope"),
+    ]
+
+
+class RmsNormArguments(ctypes.Structure):
+    """As in csrc/arguments.h, and in the same order."""
+
+    _fields_ = [
+        *_fields(integers="data_type num_threads batch length channels"),
+        ("eps", ctypes.c_double),
+        *_fields(views="x y", pointers="weight"),
     ]

@@ -5,7 +5,13 @@ import logging
 
 import torch
 
-from speechbrain_semamba.ops import cpu, cuda, pytorch, reference
+from speechbrain_semamba.ops import (
+    cpu,
+    cuda,
+    kernels,
+    pytorch,
+    reference,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +139,30 @@ def choose_backend(device, backend="auto"):
     'pytorch'
     """
     return _choose(torch.device(device).type, backend)
+
+
+def compiled(x, backend="auto"):
+    """Whether the compiled CPU kernels are to be used for a tensor.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        What they would work on.
+    backend : str
+        "auto", or a key of ``BACKENDS``.
+
+    Returns
+    -------
+    bool
+        True if the back end is "cpu" and its kernels have the tensor's type.
+
+    Example
+    -------
+    >>> compiled(torch.zeros(1), "pytorch")
+    False
+    """
+    cpu = choose_backend(x.device, backend) == "cpu"
+    return cpu and x.dtype in kernels.DATA_TYPES
 
 
 @functools.lru_cache(maxsize=None)

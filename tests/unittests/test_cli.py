@@ -62,6 +62,7 @@ def test_info_names_each_back_end(capsys):
     assert "scan pytorch: ready" in printed
     assert "scan reference: ready" in printed
     assert "scan cuda: " in printed
+    assert "scan cpu: " in printed
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_each_convolution_sees_all_before_it():
 @pytest.mark.parametrize("depth, reach", [(1, 1), (2, 3), (3, 7), (4, 15)])
 def test_reach_doubles_in_time_alone(depth, reach):
     """Without the norm, which sees all, a step reaches 1 + 2 + 4 + ..."""
-    block = build(DenseBlock, 2, depth)
+    block = build(DenseBlock, 2, depth, backend="pytorch")
     for layer in block.layers:
         layer.norm = Unmoved()
     x = features(1, 2, 41, 21).requires_grad_()

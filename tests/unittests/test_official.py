@@ -10,6 +10,7 @@ from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
 from speechbrain_semamba.lobes.models.semamba import SEMamba, SEMambaEnhancer
+from speechbrain_semamba.ops.selective_scan import choose_backend
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
 from speechbrain_semamba.utils.checkpoints import (
     check_fit,
@@ -25,10 +26,20 @@ def official():
     return torch.load(REFERENCE, weights_only=True)
 
 
+BACKENDS = ["pytorch"]
+if choose_backend(torch.device("cpu")) != "pytorch":
+    BACKENDS.append(choose_backend(torch.device("cpu")))
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    return request.param
+
+
 @pytest.fixture
-def generator(official):
+def generator(official, backend):
     weights = from_official_generator(official["generator"])
-    model = SEMamba(**generator_sizes(weights))
+    model = SEMamba(**generator_sizes(weights), backend=backend)
     check_fit(model, weights, "official.pt")
     return model.eval()
 
@@ -96,9 +107,16 @@ def two_threads():
 
 
 def test_training_trace(
-    official, generator, discriminator, two_threads, tmp_path
+    official, generator, discriminator, two_threads, tmp_path, backend
 ):
-    """The recipe's own training step against the official one."""
+    """The recipe's own training step against the official one.
+
+    The first losses come before any update. The later ones follow AdamW's
+    first steps, which follow the signs of gradients that are rounding noise
+    where a bias stands before a normalisation: only a back end that rounds
+    as the official scan does stays within 1e-3.
+    """
+    later = 1e-3 if backend == "pytorch" else 2e-2
     brain = make_brain(
         tmp_path, generator, discriminator, official["pesq_labels"]
     )
@@ -109,8 +127,7 @@ def test_training_trace(
         total = step(brain, batch)
         ours = {**brain.parts[-1], "gen": total}
         ours["disc"] = ours.pop("discriminator")
-        # the first losses come before any update
-        tolerance = 1e-4 if number == 0 else 1e-3
+        tolerance = 1e-4 if number == 0 else later
         assert ours.keys() == theirs.keys()
         for name, value in theirs.items():
             assert ours[name].item() == pytest.approx(value, rel=tolerance), (
@@ -120,7 +137,7 @@ def test_training_trace(
     noisy = official["noisy"][None]
     with torch.no_grad():
         _, (mag, _) = SEMambaEnhancer(generator)(noisy)
-    assert relative_error(mag[:, ::4], official["mag_after"]) < 1e-3
+    assert relative_error(mag[:, ::4], official["mag_after"]) < later
 
 
 def test_parameter_counts():

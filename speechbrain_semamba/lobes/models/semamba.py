@@ -22,6 +22,8 @@ class DenseEncoder(nn.Module):
     ---------
     channels : int
         Number of feature channels.
+    backend : str
+        "cpu" for the compiled kernels, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -29,12 +31,12 @@ class DenseEncoder(nn.Module):
     torch.Size([1, 8, 5, 100])
     """
 
-    def __init__(self, channels=64):
+    def __init__(self, channels=64, backend="auto"):
         super().__init__()
-        self.conv_in = ConvBlock(nn.Conv2d(2, channels, kernel_size=1))
-        self.dense = DenseBlock(channels)
+        self.conv_in = ConvBlock(nn.Conv2d(2, channels, kernel_size=1), backend)
+        self.dense = DenseBlock(channels, backend=backend)
         self.downsample = ConvBlock(
-            nn.Conv2d(channels, channels, (1, 3), stride=(1, 2))
+            nn.Conv2d(channels, channels, (1, 3), stride=(1, 2)), backend
         )
 
     def forward(self, x, valid=None):
@@ -57,6 +59,8 @@ class MaskDecoder(nn.Module):
         Number of frequencies of the spectrum.
     beta : float
         Largest value of the mask.
+    backend : str
+        "cpu" for the compiled kernels, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -64,13 +68,13 @@ class MaskDecoder(nn.Module):
     torch.Size([1, 5, 201])
     """
 
-    def __init__(self, channels=64, freq=201, beta=2.0):
+    def __init__(self, channels=64, freq=201, beta=2.0, backend="auto"):
         super().__init__()
-        self.dense = DenseBlock(channels)
+        self.dense = DenseBlock(channels, backend=backend)
         self.upsample = nn.ConvTranspose2d(
             channels, channels, (1, 3), stride=(1, 2)
         )
-        self.squeeze = ConvBlock(nn.Conv2d(channels, 1, kernel_size=1))
+        self.squeeze = ConvBlock(nn.Conv2d(channels, 1, kernel_size=1), backend)
         self.conv_out = nn.Conv2d(1, 1, kernel_size=1)
         self.sigmoid = LearnableSigmoid(freq, beta)
 
@@ -91,6 +95,8 @@ class PhaseDecoder(nn.Module):
     ---------
     channels : int
         Number of feature channels.
+    backend : str
+        "cpu" for the compiled kernels, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -98,11 +104,12 @@ class PhaseDecoder(nn.Module):
     torch.Size([1, 5, 201])
     """
 
-    def __init__(self, channels=64):
+    def __init__(self, channels=64, backend="auto"):
         super().__init__()
-        self.dense = DenseBlock(channels)
+        self.dense = DenseBlock(channels, backend=backend)
         self.upsample = ConvBlock(
-            nn.ConvTranspose2d(channels, channels, (1, 3), stride=(1, 2))
+            nn.ConvTranspose2d(channels, channels, (1, 3), stride=(1, 2)),
+            backend,
         )
         self.conv_real = nn.Conv2d(channels, 1, kernel_size=1)
         self.conv_imag = nn.Conv2d(channels, 1, kernel_size=1)
@@ -141,7 +148,7 @@ class SEMamba(nn.Module):
     beta : float
         Largest value of the magnitude mask.
     backend : str
-        Back end of the scan, see ``ops.selective_scan``.
+        Which kernels to use, see ``ops.selective_scan``.
 
     Raises
     ------
@@ -170,7 +177,7 @@ class SEMamba(nn.Module):
         super().__init__()
         if n_fft % 4:
             raise ValueError(f"n_fft must be a multiple of 4, not {n_fft}")
-        self.encoder = DenseEncoder(channels)
+        self.encoder = DenseEncoder(channels, backend)
         self.blocks = nn.ModuleList(
             TFMamba(
                 channels,
@@ -181,8 +188,8 @@ class SEMamba(nn.Module):
             )
             for _ in range(num_blocks)
         )
-        self.mask_decoder = MaskDecoder(channels, n_fft // 2 + 1, beta)
-        self.phase_decoder = PhaseDecoder(channels)
+        self.mask_decoder = MaskDecoder(channels, n_fft // 2 + 1, beta, backend)
+        self.phase_decoder = PhaseDecoder(channels, backend)
 
     def forward(self, mag, phase, lengths=None):
         """Enhances a batch of spectra.

@@ -1,0 +1,143 @@
+"""Mamba's causal depthwise convolution with its SiLU."""
+
+from typing import Tuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv1d, pad, silu
+
+from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.selective_scan import compiled
+
+#: Widths that the compiled kernel has
+WIDTHS = (2, 3, 4)
+
+
+def causal_conv_silu(x, weight, bias, reverse=False, backend="auto"):
+    """Depthwise convolution that sees the past alone, and SiLU.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        Input [batch, length, dim].
+    weight : torch.Tensor
+        One filter for each dim, the oldest step first [dim, width].
+    bias : torch.Tensor
+        Added before the SiLU [dim].
+    reverse : bool
+        See the future alone, as if time ran backwards.
+    backend : str
+        As in ``ops.selective_scan``.
+
+    Returns
+    -------
+    torch.Tensor
+        Output [batch, length, dim].
+
+    Example
+    -------
+    >>> x = torch.tensor([0.0, 1.0, 0.0])[None, :, None]
+    >>> weight, bias = torch.tensor([[30.0, 20.0]]), torch.zeros(1)
+    >>> causal_conv_silu(x, weight, bias).flatten()
+    tensor([ 0., 20., 30.])
+    >>> causal_conv_silu(x, weight, bias, reverse=True).flatten()
+    tensor([30., 20.,  0.])
+    """
+    width = weight.shape[1]
+    if width in WIDTHS and compiled(x, backend):
+        return _causal_conv_silu(x, weight, bias, reverse)
+    past = width - 1
+    x = pad(x.transpose(1, 2), (0, past) if reverse else (past, 0))
+    weight = weight.flip(1) if reverse else weight
+    y = conv1d(x, weight.unsqueeze(1), bias, groups=weight.shape[0])
+    return silu(y.transpose(1, 2))
+
+
+@torch.library.custom_op("semamba::causal_conv_silu", mutates_args=())
+def _causal_conv_silu(
+    x: Tensor, weight: Tensor, bias: Tensor, reverse: bool
+) -> Tensor:
+    y = x.new_empty(x.shape)
+    inputs = _prepare(x, weight, bias)
+    arguments = _arguments(inputs, reverse)
+    arguments.y = kernels.view(y)
+    kernels.run("conv", arguments)
+    return y
+
+
+@_causal_conv_silu.register_fake
+def _(x, weight, bias, reverse):
+    return x.new_empty(x.shape)
+
+
+@torch.library.custom_op("semamba::causal_conv_silu_backward", mutates_args=())
+def _causal_conv_silu_backward(
+    grad_y: Tensor, x: Tensor, weight: Tensor, bias: Tensor, reverse: bool
+) -> Tuple[Tensor, Tensor, Tensor]:
+    dtype = kernels.state_dtype(x.dtype)
+    inputs = _prepare(x.to(dtype), weight, bias)
+    grad_y = kernels.dense_last(grad_y, dtype)
+    batch, _, dim = x.shape
+    groups = min(batch, kernels.GROUPS)
+    grad_x = grad_y.new_empty(x.shape)
+    grad_weight = grad_y.new_empty(groups, weight.shape[1], dim)
+    grad_bias = grad_y.new_empty(groups, dim)
+    kernels.run(
+        "conv_backward",
+        kernels.ConvGradients(
+            forward=_arguments(inputs, reverse),
+            y=kernels.view(grad_y),
+            x=kernels.view(grad_x),
+            groups=groups,
+            weight=kernels.pointer(grad_weight),
+            bias=kernels.pointer(grad_bias),
+        ),
+    )
+    return grad_x, grad_weight.sum(0).T.contiguous(), grad_bias.sum(0)
+
+
+@_causal_conv_silu_backward.register_fake
+def _(grad_y, x, weight, bias, reverse):
+    dtype = kernels.state_dtype(x.dtype)
+    like = (x, weight, bias)
+    return tuple(x.new_empty(i.shape, dtype=dtype) for i in like)
+
+
+def _save(ctx, inputs, output):
+    *tensors, ctx.reverse = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _backward(ctx, grad_y):
+    tensors = ctx.saved_tensors
+    grads = _causal_conv_silu_backward(grad_y, *tensors, ctx.reverse)
+    return (*(g.to(x.dtype) for g, x in zip(grads, tensors)), None)
+
+
+_causal_conv_silu.register_autograd(_backward, setup_context=_save)
+
+
+def _prepare(x, weight, bias):
+    """The inputs as the kernel takes them; they must outlive the call."""
+    dtype = kernels.state_dtype(x.dtype)
+    return {
+        "x": kernels.dense_last(x, x.dtype),
+        "weight": kernels.dense(weight.T, dtype),
+        "bias": kernels.dense(bias, dtype),
+    }
+
+
+def _arguments(inputs, reverse):
+    batch, length, dim = inputs["x"].shape
+    return kernels.ConvArguments(
+        data_type=kernels.DATA_TYPES[inputs["x"].dtype],
+        num_threads=torch.get_num_threads(),
+        batch=batch,
+        length=length,
+        dim=dim,
+        width=inputs["weight"].shape[0],
+        reverse=reverse,
+        x=kernels.view(inputs["x"]),
+        weight=kernels.pointer(inputs["weight"]),
+        bias=kernels.pointer(inputs["bias"]),
+    )
