@@ -2,10 +2,14 @@
 
 import torch
 from torch import nn
+from torch.nn.functional import conv2d, pad
 
 from speechbrain_semamba.nnet.normalization import InstanceNorm
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
 from speechbrain_semamba.ops.selective_scan import compiled
+
+#: Frames of the dense block that the CPU works on at a time
+TILE = 64
 
 
 class ConvBlock(nn.Module):
@@ -38,19 +42,24 @@ class ConvBlock(nn.Module):
         With ``join`` the input follows behind the result, as more channels.
         """
         if compiled(x, self.backend):
-            return self._compiled(x, valid, join)
-        y = self.activation(self.norm(self.conv(x), valid))
-        return torch.cat([y, x], dim=1) if join else y
+            # the innermost channels fill the vectors of the convolution
+            x = x.contiguous(memory_format=torch.channels_last)
+        return self.finish(self.conv(x), valid, x if join else None)
 
-    def _compiled(self, x, valid, join):
-        # the innermost channels fill the vectors of kernel and convolution
-        x = x.contiguous(memory_format=torch.channels_last)
+    def finish(self, x, valid=None, seen=None):
+        """Normalisation and PReLU of what the convolution gave.
+
+        ``seen`` follows behind the result, as more channels.
+        """
+        if not compiled(x, self.backend):
+            y = self.activation(self.norm(x, valid))
+            return y if seen is None else torch.cat([y, seen], dim=1)
         y, _, _ = instance_norm_prelu(
-            self.conv(x),
+            x,
             self.norm.weight,
             self.norm.bias,
             self.activation.weight,
-            x if join else None,
+            seen,
             None if valid is None else valid.sum(dim=(1, 2, 3)),
             self.norm.eps,
         )
@@ -80,6 +89,7 @@ class DenseBlock(nn.Module):
 
     def __init__(self, channels=64, depth=4, backend="auto"):
         super().__init__()
+        self.backend = backend
         self.layers = nn.ModuleList(
             ConvBlock(
                 nn.Conv2d(
@@ -109,7 +119,32 @@ class DenseBlock(nn.Module):
         torch.Tensor
             Features [batch, channels, frames, freq], zero where not valid.
         """
+        if not torch.is_grad_enabled() and compiled(x, self.backend):
+            return self._in_tiles(x, valid)
         *joining, last = self.layers
         for layer in joining:
             x = layer(x, valid, join=True)
         return last(x, valid)
+
+    def _in_tiles(self, x, valid):
+        """Never holds all that a convolution sees, only some frames of it."""
+        seen = [x.contiguous(memory_format=torch.channels_last)]
+        for layer in self.layers:
+            y = torch.empty_like(seen[0])
+            for begin in range(0, y.shape[2], TILE):
+                end = min(begin + TILE, y.shape[2])
+                y[:, :, begin:end] = _conv_of_tile(layer.conv, seen, begin, end)
+            seen.insert(0, layer.finish(y, valid))
+        return seen[0]
+
+
+def _conv_of_tile(conv, seen, begin, end):
+    """Frames [begin, end) of the convolution of all features, joined."""
+    reach, total = conv.dilation[0], seen[0].shape[2]
+    around = slice(max(0, begin - reach), end + reach)
+    x = torch.cat([features[:, :, around] for features in seen], dim=1)
+    missing = max(0, reach - begin), max(0, end + reach - total)
+    x = pad(x, (0, 0, *missing))
+    return conv2d(
+        x, conv.weight, conv.bias, padding=(0, 1), dilation=conv.dilation
+    )
