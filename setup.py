@@ -55,6 +55,17 @@ class BuildKernels(build_ext):
         reason.write_text(describe(problem) + "\n")
         print(f"kernels not built: {describe(problem)}", file=sys.stderr)
 
+    def copy_extensions_to_source(self):
+        """In place, which is what an editable installation does."""
+        for extension in self.extensions:
+            name = self.get_ext_filename(extension.name)
+            for suffix in (".so", ".error"):
+                target = pathlib.Path(name).with_suffix(suffix)
+                built = pathlib.Path(self.build_lib, target)
+                target.unlink(missing_ok=True)
+                if built.exists():
+                    self.copy_file(str(built), str(target))
+
     def compile(self, target, threads):
         compiler = os.environ.get("CXX", "c++")
         folder = pathlib.Path(self.build_temp)
@@ -92,6 +103,7 @@ setup(
     ext_modules=[
         Extension(
             "speechbrain_semamba.ops._kernels",
+            optional=True,
             sources=[str(path) for path in sorted(CSRC.glob("*.cpp"))],
             depends=[str(path) for path in sorted(CSRC.glob("*.h"))],
         )

@@ -13,7 +13,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
-#define UNROLL _Pragma("unroll")
+#define UNROLL _Pragma("clang loop unroll_count(16)")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
