@@ -63,7 +63,8 @@ def enhance(options):
     from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
 
     enhancer = SEMambaEnhancement.from_hparams(
-        source=options.model, run_opts={"device": options.device}
+        source=options.model,
+        run_opts={"device": options.device, "precision": options.precision},
     )
     enhancer.enhance_file(options.in_file, options.out_file)
     print(options.out_file)
@@ -142,6 +143,12 @@ def _parser():
     command.add_argument("out_file", metavar="OUT_FILE")
     command.add_argument("--model", required=True, metavar="FOLDER")
     command.add_argument("--device", default="cpu", help="cpu, cuda, ...")
+    command.add_argument(
+        "--precision",
+        default="fp32",
+        choices=("fp32", "bf16"),
+        help="bf16 is faster where the processor has it",
+    )
 
     command = add(export)
     command.add_argument("run_folder", metavar="RUN_FOLDER")

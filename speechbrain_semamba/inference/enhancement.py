@@ -20,7 +20,8 @@ class SEMambaEnhancement(WaveformEnhancement):
 
     Arguments
     ---------
-    See ``speechbrain.inference.interfaces.Pretrained``.
+    See ``speechbrain.inference.interfaces.Pretrained``; of its ``run_opts``,
+    ``precision="bf16"`` runs convolutions and linear layers in bfloat16.
 
     Example
     -------
@@ -60,7 +61,8 @@ class SEMambaEnhancement(WaveformEnhancement):
         noisy = noisy.to(self.device)
         if lengths is not None:
             lengths = lengths.to(self.device)
-        return self.mods.enhance_model(noisy, lengths)[0]
+        with self.inference_ctx:
+            return self.mods.enhance_model(noisy, lengths)[0]
 
     def enhance_file(self, filename, output_filename=None, **kwargs):
         """Enhances one file, each of its channels by itself.

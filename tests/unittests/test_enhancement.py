@@ -30,6 +30,18 @@ def test_same_as_speechbrains_own_interface(enhancer, model_folder, tmp_path):
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
 
 
+def test_bfloat16_is_close_and_is_used(enhancer, model_folder):
+    noisy = 0.1 * torch.randn(2, 8000, generator=torch.Generator())
+    half = SEMambaEnhancement.from_hparams(
+        source=str(model_folder), run_opts={"precision": "bf16"}
+    )
+    expected = enhancer.enhance_batch(noisy)
+    enhanced = half.enhance_batch(noisy)
+    assert enhanced.dtype == torch.float32
+    error = (enhanced - expected).norm() / expected.norm()
+    assert 1e-6 < error < 0.1
+
+
 @pytest.mark.parametrize("samples", [1, 150, 201, 16000, 16123])
 def test_length_is_kept(enhancer, tmp_path, samples):
     wav(tmp_path / "in.wav", samples)

@@ -10,6 +10,7 @@ from torch import nn
 from speechbrain_semamba.nnet.activations import LearnableSigmoid
 from speechbrain_semamba.nnet.dense import ConvBlock, DenseBlock
 from speechbrain_semamba.nnet.mamba import TFMamba
+from speechbrain_semamba.nnet.upsample import Upsample
 from speechbrain_semamba.processing.lengths import valid_mask
 from speechbrain_semamba.processing.precision import at_least_float32
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
@@ -71,9 +72,7 @@ class MaskDecoder(nn.Module):
     def __init__(self, channels=64, freq=201, beta=2.0, backend="auto"):
         super().__init__()
         self.dense = DenseBlock(channels, backend=backend)
-        self.upsample = nn.ConvTranspose2d(
-            channels, channels, (1, 3), stride=(1, 2)
-        )
+        self.upsample = Upsample(channels, backend)
         self.squeeze = ConvBlock(nn.Conv2d(channels, 1, kernel_size=1), backend)
         self.conv_out = nn.Conv2d(1, 1, kernel_size=1)
         self.sigmoid = LearnableSigmoid(freq, beta)
@@ -107,10 +106,7 @@ class PhaseDecoder(nn.Module):
     def __init__(self, channels=64, backend="auto"):
         super().__init__()
         self.dense = DenseBlock(channels, backend=backend)
-        self.upsample = ConvBlock(
-            nn.ConvTranspose2d(channels, channels, (1, 3), stride=(1, 2)),
-            backend,
-        )
+        self.upsample = ConvBlock(Upsample(channels, backend), backend)
         self.conv_real = nn.Conv2d(channels, 1, kernel_size=1)
         self.conv_imag = nn.Conv2d(channels, 1, kernel_size=1)
 
