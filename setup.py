@@ -9,6 +9,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -74,10 +75,13 @@ class BuildKernels(build_ext):
         for name, flags in INSTRUCTIONS.items():
             kernels = f"-DSEMAMBA_KERNELS=kernels_{name}"
             jobs[name] = [str(CSRC / "kernels.cpp"), kernels, *flags]
-        objects = []
-        for name, options in jobs.items():
-            objects.append(str(folder / f"{name}.o"))
-            run(compiler, *FLAGS, *threads, *options, "-c", "-o", objects[-1])
+        objects = [str(folder / f"{name}.o") for name in jobs]
+
+        def compile_one(options, output):
+            run(compiler, *FLAGS, *threads, *options, "-c", "-o", output)
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(compile_one, jobs.values(), objects))
         built = target.with_suffix(".partial")
         run(compiler, "-shared", *threads, *objects, "-o", str(built))
         built.replace(target)

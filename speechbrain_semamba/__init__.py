@@ -7,8 +7,9 @@ The files, in the order in which the data walks through them:
 - ``processing.segments``: level and crop of training pairs
 - ``processing.pcs``: perceptual contrast stretching of a wav
 - ``processing.resampling``: the one resampler
-- ``ops``: the selective scan and its back ends
-- ``nnet``: activations, normalisation, dense block, Mamba, losses
+- ``ops``: the selective scan, its back ends, the other compiled operators
+- ``csrc``: the compiled kernels
+- ``nnet``: activations, normalisation, dense block, upsampling, Mamba, losses
 - ``lobes.models.semamba``: the generator, and wav -> (wav, spectrum)
 - ``lobes.models.metric_discriminator``: the network that predicts PESQ
 - ``inference.enhancement``: the pretrained interface

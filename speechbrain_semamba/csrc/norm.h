@@ -95,7 +95,7 @@ void write_part(const NormArguments& a, int64_t b, int64_t part) {
     for (int64_t t = begin; t < valid; ++t) {
       const V x = load<S>(at<T>(a.x, b, t) + c, count);
       const V y = (x - f.mean) * scale + f.bias;
-      store(at<T>(a.y, b, t) + c, y < V{} ? y * f.slope : y, count);
+      store(at<T>(a.y, b, t) + c, y > V{} ? y : y * f.slope, count);
     }
     for (int64_t t = valid < begin ? begin : valid; t < end; ++t)
       store(at<T>(a.y, b, t) + c, V{}, count);
@@ -146,8 +146,8 @@ void sum_part(const NormGradients& g, int64_t b, int64_t part) {
           (load<S>(at<S>(a.x, b, t) + c, count) - f.mean) * f.inverse;
       const V y = x * f.weight + f.bias;
       const V given = load<S>(at<S>(g.y, b, t) + c, count);
-      slope += y < V{} ? given * y : V{};
-      const V y_grad = y < V{} ? given * f.slope : given;
+      slope += y > V{} ? V{} : given * y;
+      const V y_grad = y > V{} ? given : given * f.slope;
       bias += y_grad;
       weight += y_grad * x;
     }
@@ -190,7 +190,7 @@ void write_gradient(const NormGradients& g, int64_t b, int64_t part) {
             (load<S>(at<S>(a.x, b, t) + c, count) - f.mean) * f.inverse;
         const V given = load<S>(at<S>(g.y, b, t) + c, count);
         const V y_grad =
-            x * f.weight + f.bias < V{} ? given * f.slope : given;
+            x * f.weight + f.bias > V{} ? given : given * f.slope;
         x_grad = f.inverse * f.weight * (y_grad - bias - x * weight);
       }
       store(at<S>(g.x, b, t) + c, x_grad, count);

@@ -153,7 +153,8 @@ constexpr float kLog2E = 1.4426950408889634f;
 // e^x with a relative error below 5e-7 from -87 to 88.37; below it falls to
 // some number under 2e-38, above it stays 2.4e38. x = k log 2 + r; e^r on
 // [-log 2 / 2, log 2 / 2] is the polynomial of degree 5 with the smallest
-// largest relative error (9.2e-8), and k goes into the exponent.
+// largest relative error (9.2e-8), and k goes into the exponent. Of what is
+// not a number the result may be one: all callers also add or multiply x.
 INLINE Vector<float> exp(Vector<float> x) {
   x = at_most(88.37f, at_least(-88.0f, x));
   // adding 1.5 x 2^23 leaves the rounded k in the lowest bits

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import conv1d, pad, silu
 
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.operator import operator
 from speechbrain_semamba.ops.selective_scan import compiled
 
 #: Widths that the compiled kernel has
@@ -53,7 +54,7 @@ def causal_conv_silu(x, weight, bias, reverse=False, backend="auto"):
     return silu(y.transpose(1, 2))
 
 
-@torch.library.custom_op("semamba::causal_conv_silu", mutates_args=())
+@operator
 def _causal_conv_silu(
     x: Tensor, weight: Tensor, bias: Tensor, reverse: bool
 ) -> Tensor:
@@ -65,12 +66,12 @@ def _causal_conv_silu(
     return y
 
 
-@_causal_conv_silu.register_fake
+@_causal_conv_silu.fake
 def _(x, weight, bias, reverse):
     return x.new_empty(x.shape)
 
 
-@torch.library.custom_op("semamba::causal_conv_silu_backward", mutates_args=())
+@operator
 def _causal_conv_silu_backward(
     grad_y: Tensor, x: Tensor, weight: Tensor, bias: Tensor, reverse: bool
 ) -> Tuple[Tensor, Tensor, Tensor]:
@@ -96,11 +97,14 @@ def _causal_conv_silu_backward(
     return grad_x, grad_weight.sum(0).T.contiguous(), grad_bias.sum(0)
 
 
-@_causal_conv_silu_backward.register_fake
+@_causal_conv_silu_backward.fake
 def _(grad_y, x, weight, bias, reverse):
     dtype = kernels.state_dtype(x.dtype)
     like = (x, weight, bias)
     return tuple(x.new_empty(i.shape, dtype=dtype) for i in like)
+
+
+_causal_conv_silu_backward.no_gradient()
 
 
 def _save(ctx, inputs, output):
@@ -114,12 +118,14 @@ def _backward(ctx, grad_y):
     return (*(g.to(x.dtype) for g, x in zip(grads, tensors)), None)
 
 
-_causal_conv_silu.register_autograd(_backward, setup_context=_save)
+_causal_conv_silu.gradient(_backward, _save)
 
 
 def _prepare(x, weight, bias):
     """The inputs as the kernel takes them; they must outlive the call."""
     dtype = kernels.state_dtype(x.dtype)
+    kernels.check_shape("weight", weight, (x.shape[2], weight.shape[1]))
+    kernels.check_shape("bias", bias, x.shape[2:])
     return {
         "x": kernels.dense_last(x, x.dtype),
         "weight": kernels.dense(weight.T, dtype),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.operator import operator
 from speechbrain_semamba.processing.lengths import valid_sizes
 
 #: Steps between two states that the forward scan keeps for the backward one
@@ -46,7 +47,7 @@ def scan(u, delta, A, B, C, D, z, delta_bias, lengths, reverse):
     return y
 
 
-@torch.library.custom_op("semamba::selective_scan", mutates_args=())
+@operator
 def selective_scan(
     u: Tensor,
     delta: Tensor,
@@ -103,12 +104,12 @@ def selective_scan(
     return y, final, states
 
 
-@selective_scan.register_fake
+@selective_scan.fake
 def _(u, delta, A, B, C, D, z, delta_bias, steps, initial_state, reverse, keep):
     return _outputs(u, A, keep)
 
 
-@torch.library.custom_op("semamba::selective_scan_backward", mutates_args=())
+@operator
 def selective_scan_backward(
     grad_y: Tensor,
     u: Tensor,
@@ -184,7 +185,7 @@ def selective_scan_backward(
     ]
 
 
-@selective_scan_backward.register_fake
+@selective_scan_backward.fake
 def _(grad_y, u, delta, A, B, C, D, z, delta_bias, steps, states, reverse):
     def new(shape):
         return states.new_empty(shape)
@@ -201,10 +202,15 @@ def _(grad_y, u, delta, A, B, C, D, z, delta_bias, steps, states, reverse):
     ]
 
 
+selective_scan_backward.no_gradient()
+
+
 def _save(ctx, inputs, output):
     *tensors, steps, initial_state, ctx.reverse, keep = inputs
     if initial_state is not None and initial_state.requires_grad:
         raise RuntimeError("the scan has no gradient for its initial state")
+    if not keep:
+        raise RuntimeError("the scan needs keep_states for its gradient")
     _, final, states = output
     ctx.mark_non_differentiable(final, states)
     ctx.save_for_backward(*tensors, steps, states)
@@ -222,7 +228,7 @@ def _backward(ctx, grad_y, *unused):
     return (*grads, None, None, None, None)
 
 
-selective_scan.register_autograd(_backward, setup_context=_save)
+selective_scan.gradient(_backward, _save)
 
 
 def _outputs(u, A, keep_states):

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.operator import operator
 
 #: Positions that the kernel adds up by themselves, kPart in csrc/norm.h
 PART = 256
 
 
-@torch.library.custom_op("semamba::instance_norm_prelu", mutates_args=())
+@operator
 def instance_norm_prelu(
     x: Tensor,
     weight: Tensor,
@@ -64,14 +65,12 @@ def instance_norm_prelu(
     return y, mean, inverse
 
 
-@instance_norm_prelu.register_fake
+@instance_norm_prelu.fake
 def _(x, weight, bias, slope, seen, frames, eps):
     return _outputs(x, seen)
 
 
-@torch.library.custom_op(
-    "semamba::instance_norm_prelu_backward", mutates_args=()
-)
+@operator
 def _instance_norm_prelu_backward(
     grad_y: Tensor,
     x: Tensor,
@@ -105,12 +104,15 @@ def _instance_norm_prelu_backward(
     return (grad_x, *(total.sum(0) for total in sums))
 
 
-@_instance_norm_prelu_backward.register_fake
+@_instance_norm_prelu_backward.fake
 def _(grad_y, x, weight, bias, slope, frames, mean, inverse, eps):
     grad_x = torch.empty_like(
         x, dtype=mean.dtype, memory_format=torch.channels_last
     )
     return (grad_x, *(mean.new_empty(mean.shape[1]) for _ in range(3)))
+
+
+_instance_norm_prelu_backward.no_gradient()
 
 
 def _save(ctx, inputs, output):
@@ -132,7 +134,7 @@ def _backward(ctx, grad_y, *unused):
     return (*grads, seen, None, None)
 
 
-instance_norm_prelu.register_autograd(_backward, setup_context=_save)
+instance_norm_prelu.gradient(_backward, _save)
 
 
 def _channels_last(x):
@@ -164,6 +166,12 @@ def _outputs(x, seen):
 def _prepare(x, weight, bias, slope, seen, frames):
     """The inputs as the kernel takes them; they must outlive the call."""
     dtype = kernels.state_dtype(x.dtype)
+    batch, channels, *sizes = x.shape
+    for name, of in (("weight", weight), ("bias", bias), ("slope", slope)):
+        kernels.check_shape(name, of, (channels,))
+    if seen is not None:
+        kernels.check_shape("seen", seen, (batch, seen.shape[1], *sizes))
+    kernels.check_shape("frames", frames, (batch,))
     steps = None
     if frames is not None:
         steps = frames.to(torch.int64).clamp(0, x.shape[2]) * x.shape[3]

@@ -19,7 +19,6 @@ DATA_TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
 GROUPS = 64
 
 
-@functools.lru_cache(maxsize=None)
 def why_not():
     """Why the kernels cannot run here, or None if they can.
 
@@ -28,6 +27,11 @@ def why_not():
     str or None
         The reason in one line, with the way out.
     """
+    return _REASON
+
+
+def find_problem():
+    """What ``why_not`` says; looks anew."""
     again = "install a C++ compiler (g++ or clang++) and the package again"
     if not LIBRARY.exists():
         reason = "they were not built"
@@ -47,6 +51,10 @@ def library():
     loaded = ctypes.CDLL(str(LIBRARY))
     loaded.semamba_instructions.restype = ctypes.c_char_p
     return loaded
+
+
+# known before torch.compile looks at it
+_REASON = find_problem()
 
 
 def instructions():
@@ -127,6 +135,14 @@ def dense_last(tensor, dtype):
     if tensor.stride(-1) == 1 or tensor.shape[-1] == 1:
         return tensor
     return tensor.contiguous()
+
+
+def check_shape(name, tensor, shape):
+    """Raises a ValueError if a tensor has another shape; None has any."""
+    if tensor is not None and tensor.shape != torch.Size(shape):
+        raise ValueError(
+            f"{name} must be {list(shape)}, not {list(tensor.shape)}"
+        )
 
 
 def dense(tensor, dtype):

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.operator import operator
 
 
-@torch.library.custom_op("semamba::rms_norm", mutates_args=())
+@operator
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """Zhang and Sennrich (arXiv:1910.07467), without a gradient.
 
@@ -30,6 +31,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     >>> rms_norm(torch.tensor([[[1.0, 7.0]]]), torch.ones(2), 0.0)
     tensor([[[0.2000, 1.4000]]])
     """
+    kernels.check_shape("weight", weight, x.shape[2:])
     x = kernels.dense_last(x, x.dtype)
     weight = kernels.dense(weight, kernels.state_dtype(x.dtype))
     y = x.new_empty(x.shape)
@@ -51,6 +53,9 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return y
 
 
-@rms_norm.register_fake
+@rms_norm.fake
 def _(x, weight, eps):
     return x.new_empty(x.shape)
+
+
+rms_norm.no_gradient()

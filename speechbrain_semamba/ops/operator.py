@@ -1,0 +1,52 @@
+"""Python functions as PyTorch operators that ``torch.compile`` understands.
+
+``torch.library.custom_op`` does the same, but imports the compiler at the
+first call, which takes longer than enhancing a sentence.
+"""
+
+import functools
+
+import torch
+
+
+def operator(function):
+    """Registers a function as the operator ``semamba::<its name>``.
+
+    Arguments
+    ---------
+    function : callable
+        Takes and returns tensors on the CPU, with annotations; changes none
+        of its arguments, and returns none of them.
+
+    Returns
+    -------
+    callable
+        The same function by way of PyTorch's dispatcher. Its ``fake`` and
+        ``gradient`` register what ``torch.library.register_fake`` and
+        ``torch.library.register_autograd`` take, ``no_gradient`` that there
+        is none.
+    """
+    name = f"semamba::{function.__name__.lstrip('_')}"
+    schema = torch.library.infer_schema(function, mutates_args=())
+    torch.library.define(name, schema)
+    torch.library.impl(name, "CPU", function)
+    overload = getattr(torch.ops.semamba, name.split("::")[1]).default
+
+    @functools.wraps(function)
+    def call(*arguments, **options):
+        return overload(*arguments, **options)
+
+    def fake(shapes):
+        torch.library.register_fake(name, shapes)
+
+    def gradient(backward, save):
+        torch.library.register_autograd(name, backward, setup_context=save)
+
+    def no_gradient():
+        def refuse(ctx, *grads):
+            raise RuntimeError(f"{name} has no gradient")
+
+        gradient(refuse, lambda ctx, inputs, output: None)
+
+    call.fake, call.gradient, call.no_gradient = fake, gradient, no_gradient
+    return call
