@@ -95,6 +95,7 @@ def selective_scan(
     """
     inputs = _prepare(u, delta, A, B, C, D, z, delta_bias, steps)
     y, final, states = _outputs(u, A, keep_states)
+    kernels.check_shape("initial_state", initial_state, final.shape)
     arguments = _arguments(inputs, reverse, states if keep_states else None)
     initial = kernels.dense(initial_state, final.dtype)
     arguments.y = kernels.view(y)
@@ -245,6 +246,8 @@ def _outputs(u, A, keep_states):
 def _prepare(u, delta, A, B, C, D, z, delta_bias, steps):
     """The inputs as the kernel takes them; they must outlive the call."""
     dtype = kernels.state_dtype(u.dtype)
+    if steps is not None:
+        steps = steps.to(torch.int64).clamp(0, u.shape[1]).contiguous()
     return {
         **{
             name: kernels.dense_last(x, u.dtype)
@@ -255,9 +258,7 @@ def _prepare(u, delta, A, B, C, D, z, delta_bias, steps):
         "rate": kernels.dense(A.T, dtype),
         "D": kernels.dense(D, dtype),
         "bias": kernels.dense(delta_bias, dtype),
-        "steps": None
-        if steps is None
-        else steps.to(torch.int64).clamp(0, u.shape[1]).contiguous(),
+        "steps": steps,
     }
 
 
