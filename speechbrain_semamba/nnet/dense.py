@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, pad
 
+from speechbrain_semamba.nnet.gradient import wants_gradient
 from speechbrain_semamba.nnet.normalization import InstanceNorm
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
 from speechbrain_semamba.ops.selective_scan import compiled
@@ -119,7 +120,7 @@ class DenseBlock(nn.Module):
         torch.Tensor
             Features [batch, channels, frames, freq], zero where not valid.
         """
-        if not torch.is_grad_enabled() and compiled(x, self.backend):
+        if compiled(x, self.backend) and not wants_gradient(self, x):
             return self._in_tiles(x, valid)
         *joining, last = self.layers
         for layer in joining:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
+from speechbrain_semamba.nnet.gradient import wants_gradient
 from speechbrain_semamba.ops import cuda
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
 from speechbrain_semamba.ops.rms_norm import rms_norm
@@ -153,7 +154,7 @@ class MambaBlock(nn.Module):
         return x + self.mixer(self._normalize(x), lengths, reverse)
 
     def _normalize(self, x):
-        if compiled(x, self.mixer.backend) and not torch.is_grad_enabled():
+        if compiled(x, self.mixer.backend) and not wants_gradient(self.norm, x):
             return rms_norm(x, self.norm.weight, self.norm.eps)
         return self.norm(at_least_float32(x))
 
@@ -241,7 +242,7 @@ class TFMamba(nn.Module):
 def _along(mamba, x, lengths=None):
     """Runs a BidirectionalMamba over x [batch, sequences, length, channels]."""
     mixer = mamba.forward_block.mixer
-    if torch.is_grad_enabled() or not compiled(x, mixer.backend):
+    if wants_gradient(mamba, x) or not compiled(x, mixer.backend):
         if lengths is not None:
             lengths = lengths.repeat_interleave(x.shape[1])
         return mamba(x.flatten(0, 1), lengths).view(x.shape)

@@ -27,8 +27,8 @@ def test_same_as_speechbrains_own_interface(enhancer, model_folder, tmp_path):
     theirs = WaveformEnhancement.from_hparams(source=str(model_folder))
     expected = theirs.enhance_file(str(tmp_path / "in.wav"))
     ours = enhancer.enhance_file(tmp_path / "in.wav")
-    # theirs passes lengths, ours does not: the sums run in another order
-    torch.testing.assert_close(ours, expected, rtol=0, atol=5e-6)
+    # theirs leaves gradients on, but the same operators run
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
 
 
 def test_bfloat16_is_close_and_is_used(enhancer, model_folder):
