@@ -713,7 +713,7 @@ def kernel_exp(x):
 def test_exp_is_that_of_floats():
     x = torch.linspace(-87, 88.3, 1_000_003)
     expected = x.double().exp()
-    assert ((kernel_exp(x) - expected).abs() / expected).max() < 1e-6
+    assert ((kernel_exp(x) - expected).abs() / expected).max() < 5e-7
     assert (kernel_exp(torch.zeros(3)) == 1).all()
 
 
