@@ -120,7 +120,7 @@ def _save(ctx, inputs, output):
     _, mean, inverse = output
     ctx.mark_non_differentiable(mean, inverse)
     ctx.save_for_backward(x, weight, bias, slope, frames, mean, inverse)
-    ctx.frames_last = seen is not None
+    ctx.joined = seen is not None
 
 
 def _backward(ctx, grad_y, *unused):
@@ -130,7 +130,7 @@ def _backward(ctx, grad_y, *unused):
     )
     given = (x, weight, bias, slope)
     grads = [grad.to(i.dtype) for grad, i in zip(grads, given)]
-    seen = grad_y[:, x.shape[1] :] if ctx.frames_last else None
+    seen = grad_y[:, x.shape[1] :] if ctx.joined else None
     return (*grads, seen, None, None)
 
 
