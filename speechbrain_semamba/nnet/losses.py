@@ -162,8 +162,9 @@ def discriminator_loss(score_clean, score_hat, labels):
     score_hat : torch.Tensor
         Predicted score of (clean, enhanced) [batch].
     labels : torch.Tensor
-        True score of (clean, enhanced): (PESQ - 1) / 3.5 [batch]. Items
-        that are NaN are left out.
+        True score of (clean, enhanced): (PESQ - 1) / 3.5 [batch]. An item
+        that is NaN has no error. The others count as in a batch without it:
+        so a batch has one loss, however processes share it out.
 
     Returns
     -------
@@ -175,12 +176,11 @@ def discriminator_loss(score_clean, score_hat, labels):
     >>> nan = float("nan")
     >>> scores = torch.tensor([1.0, 0.5])
     >>> discriminator_loss(scores, scores, torch.tensor([0.0, nan]))
-    tensor(1.1250)
+    tensor(0.6250)
     """
     known = ~labels.isnan()
     error = (score_hat - labels.nan_to_num()).square() * known
-    # a mean over the known items; without any, over none
-    return metric_loss(score_clean) + error.sum() / known.sum().clamp(min=1)
+    return metric_loss(score_clean) + error.mean()
 
 
 def _complex(mag, phase):

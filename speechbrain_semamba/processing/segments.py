@@ -32,31 +32,91 @@ def level_pair(noisy, clean):
     return torch.stack([noisy, clean]) * rms_gain(noisy[None])
 
 
-def read_pair(noisy_wav, clean_wav):
-    """Reads a pair of files and scales it as ``level_pair`` does.
+class RecordedPairs:
+    """Reads pairs of files, and scales them as ``level_pair`` does.
 
     Arguments
     ---------
-    noisy_wav : str
-        Path of the noisy file.
-    clean_wav : str
-        Path of the clean file.
+    segment : int
+        Samples to cut out, at a place that ``crop_pair`` draws; None takes
+        the whole utterance.
+    seed : int
+        The run's seed.
+    target : callable
+        Makes of clean speech [batch, samples] what is to be learnt, such as
+        ``PerceptualContrastStretching``; None stands for clean speech itself.
+
+    Example
+    -------
+    >>> from speechbrain_semamba.utils.audio_files import write_audio_file
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> write_audio_file(path, 0.1 * torch.ones(1, 100), 16000)
+    >>> RecordedPairs(segment=50)(str(path), str(path), epoch=1, utterance="a").shape
+    torch.Size([2, 50])
+    """
+
+    takes = ("noisy_wav", "clean_wav")
+
+    def __init__(self, segment=None, seed=1234, target=None):
+        self.segment = None if segment is None else int(segment)
+        self.seed = seed
+        self.target = target
+
+    def __call__(self, noisy_wav, clean_wav, epoch, utterance):
+        """Reads one pair.
+
+        Arguments
+        ---------
+        noisy_wav : str
+            Path of the noisy file.
+        clean_wav : str
+            Path of the clean file.
+        epoch : int
+            Number of the epoch.
+        utterance : str
+            The utterance's id.
+
+        Returns
+        -------
+        torch.Tensor
+            Noisy and clean speech [2, samples].
+
+        Raises
+        ------
+        ValueError
+            If a sample is not finite; names the file.
+        """
+        noisy, clean = read_wav(noisy_wav), read_wav(clean_wav)
+        if self.target is not None:
+            clean = self.target(clean[None])[0]
+        pair = level_pair(noisy, clean)
+        if self.segment is None:
+            return pair
+        return crop_pair(pair, self.segment, self.seed, epoch, utterance)
+
+
+def read_wav(path):
+    """Reads a mono file.
+
+    Arguments
+    ---------
+    path : str
+        Path of the file.
 
     Returns
     -------
     torch.Tensor
-        Noisy and clean speech [2, samples].
+        Waveform [samples].
 
     Raises
     ------
     ValueError
         If a sample is not finite; names the file.
     """
-    noisy, clean = read_audio(noisy_wav), read_audio(clean_wav)
-    for path, wav in ((noisy_wav, noisy), (clean_wav, clean)):
-        if not wav.isfinite().all():
-            raise ValueError(f"{path} holds samples that are not finite")
-    return level_pair(noisy, clean)
+    wav = read_audio(path)
+    if not wav.isfinite().all():
+        raise ValueError(f"{path} holds samples that are not finite")
+    return wav
 
 
 def crop_pair(pair, segment, seed, epoch, utterance):

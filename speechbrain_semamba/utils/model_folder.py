@@ -11,13 +11,13 @@ import torch
 from hyperpyyaml import resolve_references
 from ruamel.yaml import YAML
 from ruamel.yaml.error import ReusedAnchorWarning
-from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_semamba import __version__
 from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
 from speechbrain_semamba.lobes.models.semamba import SEMamba
+from speechbrain_semamba.utils.checkpointer import WholeCheckpointer
 from speechbrain_semamba.utils.checkpoints import (
     check_fit,
     from_official_generator,
@@ -96,8 +96,7 @@ def export_run(run_folder, out_folder, max_key="pesq", overwrite=False):
             f"a training run holds hyperparams.yaml and save/, {run_folder} "
             "does not; give the recipe's output_folder"
         )
-    # a checkpoint whose writing was cut short lacks files
-    checkpoint = Checkpointer(save).find_checkpoint(
+    checkpoint = WholeCheckpointer(save).find_checkpoint(
         max_key=max_key, ckpt_predicate=lambda c: "generator" in c.paramfiles
     )
     if checkpoint is None:
@@ -110,9 +109,11 @@ def export_run(run_folder, out_folder, max_key="pesq", overwrite=False):
     discriminator = None
     if "discriminator" in files:
         discriminator = read_weights(files["discriminator"])
+    generator = read_weights(files.get("generator_ema", files["generator"]))
+    generator.pop("n_averaged", None)  # not a weight
     write_model_folder(
         out_folder,
-        read_weights(files["generator"]),
+        generator,
         hparams["generator"],
         hparams["stft"],
         hparams["sample_rate"],

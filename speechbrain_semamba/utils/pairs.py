@@ -72,16 +72,44 @@ def read_pairs(folders):
     pairs, faults = {}, []
     for name, halves in folders.items():
         pairs[name] = _match(*map(Path, halves), faults)
-    if faults:
-        more = len(faults) - MAX_LISTED
-        raise ValueError(
-            f"The corpus has {len(faults)} faults. Each file needs another "
-            "half of the same name, rate and length, both mono and readable: "
-            "mend these pairs or remove both halves.\n"
-            + "\n".join(faults[:MAX_LISTED])
-            + (f"\n... and {more} more" if more > 0 else "")
-        )
+    raise_faults(
+        faults,
+        "Each file needs another half of the same name, rate and length, both "
+        "mono and readable: mend these pairs or remove both halves.",
+    )
     return pairs
+
+
+def raise_faults(faults, rule):
+    """Raises one error for all that is wrong with a corpus, if anything is.
+
+    Arguments
+    ---------
+    faults : list of str
+        One line a fault; the first 20 are shown.
+    rule : str
+        What files have to be like, and the way out.
+
+    Raises
+    ------
+    ValueError
+        If there is a fault.
+
+    Example
+    -------
+    >>> raise_faults(["a.wav: empty"], "Files hold sound.")
+    Traceback (most recent call last):
+    ValueError: The corpus has 1 faults. Files hold sound.
+    a.wav: empty
+    """
+    if not faults:
+        return
+    more = len(faults) - MAX_LISTED
+    raise ValueError(
+        f"The corpus has {len(faults)} faults. {rule}\n"
+        + "\n".join(faults[:MAX_LISTED])
+        + (f"\n... and {more} more" if more > 0 else "")
+    )
 
 
 def _match(clean_folder, noisy_folder, faults):
@@ -127,8 +155,8 @@ def _read_folder(folder, faults):
     return headers
 
 
-def list_audio_files(folder):
-    """Lists the audio files that lie directly in a folder.
+def list_audio_files(folder, deep=False):
+    """Lists the audio files of a folder.
 
     Names that start with a dot are no speech: macOS puts such files into
     archives, and unfinished files carry such names here.
@@ -137,6 +165,8 @@ def list_audio_files(folder):
     ---------
     folder : str
         Where to look; it need not exist.
+    deep : bool
+        Whether to look into sub-folders, too.
 
     Returns
     -------
@@ -151,12 +181,15 @@ def list_audio_files(folder):
     >>> [path.name for path in list_audio_files(folder)]
     ['a.flac', 'b.WAV']
     """
-    folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return []
+    folders = [folder]
+    if deep:
+        folders = [place for place, _, _ in os.walk(folder, followlinks=True)]
     return sorted(
-        folder / name
-        for name in os.listdir(folder)
+        Path(place, name)
+        for place in folders
+        for name in os.listdir(place)
         if name.lower().endswith((".wav", ".flac")) and name[0] != "."
     )
 

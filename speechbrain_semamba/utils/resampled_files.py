@@ -14,6 +14,7 @@ from tqdm import tqdm
 from speechbrain_semamba.processing.resampling import KAISER_BEST, resample
 from speechbrain_semamba.utils.extras import import_extra
 from speechbrain_semamba.utils.pairs import read_headers
+from speechbrain_semamba.utils.score_pool import InlineExecutor
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def resample_files(targets, sample_rate, num_workers=None):
         If a source is unreadable, empty or not mono, or two have one target;
         no file is made then.
     ImportError
-        If joblib is missing.
+        If loky is missing.
 
     Example
     -------
@@ -105,16 +106,16 @@ def _have_one_time(source, target):
 
 def _run_jobs(jobs, num_workers):
     """Resamples files in parallel processes."""
-    joblib = import_extra("joblib", "Resampled files")
+    loky = import_extra("loky", "Resampled files")
     for folder in {target.parent for _, target, _ in jobs}:
         folder.mkdir(parents=True, exist_ok=True)
-    parallel = joblib.Parallel(
-        n_jobs=-1 if num_workers is None else max(1, num_workers),
-        backend="loky",
-        return_as="generator_unordered",
-    )
-    results = parallel(joblib.delayed(_resample_file)(*job) for job in jobs)
-    num_clipped = sum(tqdm(results, "Resampling", len(jobs)))
+    if num_workers is None or num_workers > 1:
+        executor = loky.ProcessPoolExecutor(num_workers)
+    else:
+        executor = InlineExecutor()
+    with executor:
+        results = executor.map(_resample_file, *zip(*jobs))
+        num_clipped = sum(tqdm(results, "Resampling", len(jobs)))
     if num_clipped:
         logger.warning("Clipped at full scale: %d files.", num_clipped)
 

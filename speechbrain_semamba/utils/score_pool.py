@@ -1,9 +1,11 @@
 """Scores pairs of waves in worker processes."""
 
-from tqdm import tqdm
+import os
+from concurrent.futures import Executor, Future
 
 from speechbrain_semamba.utils.extras import import_extra
 from speechbrain_semamba.utils.metrics import score
+from speechbrain_semamba.utils.workers import heed_parent_alone
 
 
 class ScorePool:
@@ -12,15 +14,22 @@ class ScorePool:
     Arguments
     ---------
     num_workers : int
-        Number of processes; 0 or 1 scores in this process.
+        Number of processes, at most as many as there are cores for each of
+        the training processes on this machine; 0 scores in this process.
     sample_rate : int
         In Hz.
+
+    Raises
+    ------
+    ImportError
+        If a package that it needs is missing; names the extra.
 
     Example
     -------
     >>> import numpy as np
     >>> wav = np.sin(np.arange(16000.0))
-    >>> list(ScorePool().start([wav], [2 * wav + 1], ["si_sdr"]))[0].keys()
+    >>> future = ScorePool().start(wav, 2 * wav + 1, ["si_sdr"])
+    >>> future.result().keys()
     dict_keys(['si_sdr'])
     """
 
@@ -28,56 +37,83 @@ class ScorePool:
         # now, rather than in the midst of a run
         import_extra("pesq", "Scores")
         import_extra("pystoi", "Scores")
-        joblib = import_extra("joblib", "Scores")
+        loky = import_extra("loky", "Scores")
         self.sample_rate = sample_rate
-        self._delayed = joblib.delayed
-        options = {"n_jobs": 1}
-        if num_workers > 1:
+        self.num_workers = min(num_workers, cores_per_process())
+        if self.num_workers == 0:
+            self._executor = InlineExecutor()
+        else:
             # PESQ holds the interpreter's lock, so threads would not help
-            options = {"n_jobs": num_workers, "backend": "loky"}
-        self._parallel = joblib.Parallel(return_as="generator", **options)
+            self._executor = loky.ProcessPoolExecutor(
+                self.num_workers, initializer=heed_parent_alone
+            )
 
-    def start(self, references, estimates, metrics=("pesq",)):
-        """Starts to score; the caller can go on until it needs the result.
+    def start(self, reference, estimate, metrics=("pesq",)):
+        """Starts to score a pair; the caller goes on until it needs them.
 
         Arguments
         ---------
-        references : list of numpy.ndarray
-            Clean speech [samples] each.
-        estimates : list of numpy.ndarray
-            Noisy or enhanced speech [samples] each.
+        reference : numpy.ndarray
+            Clean speech [samples].
+        estimate : numpy.ndarray
+            Noisy or enhanced speech [samples].
         metrics : list of str
             Keys of ``METRICS``.
 
         Returns
         -------
-        iterator of dict
-            For each pair in order its scores by name.
+        concurrent.futures.Future
+            Its ``result()`` waits for the scores, a dict by name.
         """
-        return self._parallel(
-            self._delayed(score)(ref, est, self.sample_rate, metrics)
-            for ref, est in zip(references, estimates)
+        return self._executor.submit(
+            score, reference, estimate, self.sample_rate, metrics
         )
 
-    def run(self, references, estimates, metrics=("pesq",), bar=None):
-        """Scores, and waits for the result.
+
+class InlineExecutor(Executor):
+    """Does at once, in this process, what it is handed.
+
+    Example
+    -------
+    >>> InlineExecutor().submit(max, 1, 2).result()
+    2
+    """
+
+    def submit(self, function, *args, **kwargs):
+        """Calls a function and keeps what it returns.
 
         Arguments
         ---------
-        references : list of numpy.ndarray
-            Clean speech [samples] each.
-        estimates : list of numpy.ndarray
-            Noisy or enhanced speech [samples] each.
-        metrics : list of str
-            Keys of ``METRICS``.
-        bar : str
-            Title of a progress bar; none is shown without it.
+        function : callable
+            What to call.
+        *args, **kwargs
+            Its arguments.
 
         Returns
         -------
-        list of dict
-            For each pair in order its scores by name.
+        concurrent.futures.Future
+            Holds the result already.
         """
-        scores = self.start(references, estimates, metrics)
-        count = len(references)
-        return list(tqdm(scores, bar, count, disable=bar is None))
+        future = Future()
+        future.set_result(function(*args, **kwargs))
+        return future
+
+
+def cores_per_process():
+    """Cores of this machine for each process that torchrun started on it.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Example
+    -------
+    >>> cores_per_process() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:  # macOS
+        cores = os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))

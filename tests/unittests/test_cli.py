@@ -105,7 +105,7 @@ def test_without_the_extras(tmp_path):
     """Import and inference need none of what the extras install."""
     code = (
         "import sys\n"
-        "for name in ('pesq', 'pystoi', 'tensorboard', 'joblib', 'mamba_ssm'):\n"
+        "for name in ('pesq', 'pystoi', 'tensorboard', 'loky', 'mamba_ssm'):\n"
         "    sys.modules[name] = None\n"
         "import speechbrain_semamba.utils.metrics\n"
         "import speechbrain_semamba.utils.model_folder\n"

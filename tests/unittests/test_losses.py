@@ -125,21 +125,27 @@ def test_discriminator_loss():
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_unknown_label_is_as_if_it_were_not_there(place):
+def test_unknown_label_is_as_if_it_were_predicted(place):
     clean, score, labels = [0.8, 0.4, 0.9], [0.5, 0.1, 0.7], [0.6, 0.4, 0.2]
-    masked = list(labels)
-    masked[place] = NAN
-    loss, *gradients = discriminator_gradients(clean, score, masked)
-    rest = [i for i in range(3) if i != place]
-    score_rest = torch.tensor(score)[rest].requires_grad_()
-    expected = losses.discriminator_loss(
-        torch.tensor(clean), score_rest, torch.tensor(labels)[rest]
-    )
-    torch.testing.assert_close(loss, expected)
-    (neighbours,) = torch.autograd.grad(expected, score_rest)
-    torch.testing.assert_close(gradients[1][rest], neighbours)
-    assert gradients[1][place] == 0
-    torch.testing.assert_close(gradients[0], 2 / 3 * (torch.tensor(clean) - 1))
+    masked, exact = list(labels), list(labels)
+    masked[place], exact[place] = NAN, score[place]
+    ours = discriminator_gradients(clean, score, masked)
+    expected = discriminator_gradients(clean, score, exact)
+    for x, y in zip(ours, expected):
+        torch.testing.assert_close(x, y)
+    assert ours[2][place] == 0
+
+
+def test_shares_of_a_batch_add_up():
+    """Whatever share the unknown label is in."""
+    clean, score = [0.8, 0.4, 0.9, 0.2], [0.5, 0.1, 0.7, 0.3]
+    labels = [0.6, NAN, 0.2, 0.5]
+    whole = discriminator_gradients(clean, score, labels)[0]
+    halves = [
+        discriminator_gradients(clean[i], score[i], labels[i])[0]
+        for i in (slice(0, 2), slice(2, 4))
+    ]
+    torch.testing.assert_close(whole, sum(halves) / 2)
 
 
 def test_no_label_known():

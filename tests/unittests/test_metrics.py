@@ -155,7 +155,7 @@ def test_mean_scores_without_any():
     [
         ("pesq", lambda: pesq(SPEECH, SPEECH)),
         ("pystoi", lambda: stoi(SPEECH, SPEECH)),
-        ("joblib", ScorePool),
+        ("loky", ScorePool),
     ],
 )
 def test_missing_package_names_the_extra(monkeypatch, package, use):
@@ -166,7 +166,7 @@ def test_missing_package_names_the_extra(monkeypatch, package, use):
 
 
 def test_packages_are_imported_only_where_used(monkeypatch):
-    for package in ("pesq", "pystoi", "joblib"):
+    for package in ("pesq", "pystoi", "loky"):
         monkeypatch.setitem(sys.modules, package, None)
     names = runpy.run_path(metrics.__file__)
     assert names["si_sdr"](SPEECH, with_noise(SPEECH, 0.01)) > 0

@@ -1,12 +1,18 @@
 """The pool of scoring processes against scores computed inline."""
 
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from test_metrics import SPEECH, syllables, with_noise
 
-from speechbrain_semamba.utils.metrics import METRICS, pesq, score
+from speechbrain_semamba.utils.metrics import METRICS, pesq
 from speechbrain_semamba.utils.score_pool import ScorePool
 
 
@@ -24,6 +30,12 @@ def waves():
     return clean, noisy
 
 
+def scores_of(pool, clean, noisy, metrics=("pesq",)):
+    """Starts all pairs before it waits for the first."""
+    futures = [pool.start(x, y, metrics) for x, y in zip(clean, noisy)]
+    return [future.result() for future in futures]
+
+
 def assert_same_scores(ours, expected):
     assert len(ours) == len(expected)
     for x, y in zip(ours, expected):
@@ -34,8 +46,8 @@ def assert_same_scores(ours, expected):
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_inline_keeps_order_and_neighbours(waves, num_workers):
-    results = list(ScorePool(num_workers).start(*waves))
+def test_scores_keep_order_and_neighbours(waves, num_workers):
+    results = scores_of(ScorePool(num_workers), *waves)
     assert_same_scores(results, [{"pesq": pesq(*both)} for both in zip(*waves)])
     values = [result["pesq"] for result in results]
     assert math.isnan(values.pop(2))
@@ -44,60 +56,81 @@ def test_inline_keeps_order_and_neighbours(waves, num_workers):
 
 def test_workers_score_as_inline(pool, waves):
     names = list(METRICS)
-    expected = list(ScorePool().start(*waves, metrics=names))
-    assert_same_scores(list(pool.start(*waves, metrics=names)), expected)
+    expected = scores_of(ScorePool(), *waves, names)
+    assert_same_scores(scores_of(pool, *waves, names), expected)
     for name in ("pesq", "si_sdr"):
         failed = [math.isnan(result[name]) for result in expected]
         assert failed == [False, False, True, False, False]
 
 
-def test_workers_keep_the_order_of_a_slow_item(pool):
-    """The first takes longer than all the others together."""
-    clean = [syllables(8000 * n, seed=n) for n in (60, 1, 2, 1, 2)]
-    noisy = [with_noise(x, 0.05) for x in clean]
-    names = ["pesq", "si_sdr"]
-    expected = [score(x, y, metrics=names) for x, y in zip(clean, noisy)]
-    assert_same_scores(list(pool.start(clean, noisy, names)), expected)
-
-
 def test_workers_are_other_processes(pool, waves, monkeypatch):
     """What is patched here does not reach them, but reaches the inline."""
     monkeypatch.setitem(METRICS, "pesq", lambda *args: -1.0)
-    inline = list(ScorePool().start(*waves))
+    inline = scores_of(ScorePool(), *waves)
     assert [result["pesq"] for result in inline] == [-1.0] * 5
-    assert list(pool.start(*waves))[0]["pesq"] > 1
+    assert scores_of(pool, *waves)[0]["pesq"] > 1
 
 
-def test_pool_can_be_used_again_and_again(pool, waves):
-    first, second, again = (
-        list(pool.start(*waves, metrics=[name]))
-        for name in ("si_sdr", "pesq", "si_sdr")
-    )
-    assert_same_scores(first, again)
-    assert [list(result) for result in second] == 5 * [["pesq"]]
-    assert list(pool.start([], [])) == []
-    one = list(pool.start(waves[0][:1], waves[1][:1], ["si_sdr"]))
-    assert_same_scores(one, first[:1])
-
-
-@pytest.mark.filterwarnings("ignore:.*have been cancelled:UserWarning")
-@pytest.mark.parametrize("num_workers", [0, 2])
-def test_results_that_nobody_reads(num_workers, waves):
-    pool = ScorePool(num_workers)
-    unread = pool.start(*waves, metrics=["si_sdr"])
-    next(unread)
-    del unread
-    assert len(list(pool.start(*waves, metrics=["si_sdr"]))) == 5
+def test_starts_overlap_and_may_stay_unread(pool, waves):
+    unread = [pool.start(x, y, ["si_sdr"]) for x, y in zip(*waves)]
+    again = scores_of(pool, *waves, ["si_sdr"])
+    assert_same_scores([future.result() for future in unread], again)
 
 
 def test_sample_rate_reaches_the_metrics(monkeypatch):
     monkeypatch.setitem(METRICS, "rate", lambda ref, est, rate: float(rate))
-    pool = ScorePool(sample_rate=8000)
-    assert list(pool.start([SPEECH], [SPEECH], ["rate"])) == [{"rate": 8000.0}]
+    future = ScorePool(sample_rate=8000).start(SPEECH, SPEECH, ["rate"])
+    assert future.result() == {"rate": 8000.0}
 
 
-def test_run_waits_for_all(waves):
-    pool = ScorePool()
-    expected = list(pool.start(*waves, metrics=["si_sdr"]))
-    assert_same_scores(pool.run(*waves, ["si_sdr"]), expected)
-    assert_same_scores(pool.run(*waves, ["si_sdr"], "bar"), expected)
+def test_workers_share_the_cores_of_a_machine(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(16))
+    assert ScorePool(4).num_workers == 4
+    assert ScorePool(99).num_workers == 16
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert ScorePool(4).num_workers == 2
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "99")
+    assert ScorePool(4).num_workers == 1
+    assert ScorePool(0).num_workers == 0
+
+
+PARENT = """
+import os, signal, sys
+from speechbrain_semamba.utils.score_pool import ScorePool
+
+if __name__ == "__main__":
+    pool = ScorePool(1)
+    print(pool._executor.submit(os.getpid).result(), flush=True)
+    sys.stdin.readline()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    # a dead one whose new parent has not looked after it counts as dead
+    return not (stat.exists() and ") Z " in stat.read_text())
+
+
+def test_workers_outlive_signals_but_not_their_parent():
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    worker = int(parent.stdout.readline())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(worker, number)
+    time.sleep(0.5)
+    assert is_running(worker)
+    parent.communicate("go on\n")
+    deadline = time.monotonic() + 20
+    while is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_running(worker)

@@ -5,9 +5,9 @@ import soundfile
 import torch
 
 from speechbrain_semamba.processing.segments import (
+    RecordedPairs,
     crop_pair,
     level_pair,
-    read_pair,
 )
 from speechbrain_semamba.processing.spectral import rms_gain
 
@@ -75,9 +75,28 @@ def test_file_that_is_not_finite_is_named(tmp_path, bad):
         soundfile.write(tmp_path / f"{half}.wav", wav.numpy(), 16000, "FLOAT")
     paths = [str(tmp_path / f"{half}.wav") for half in ("noisy", "clean")]
     with pytest.raises(ValueError, match=f"{bad}.wav holds samples that are"):
-        read_pair(*paths)
+        RecordedPairs()(*paths, epoch=1, utterance="a")
 
 
 def test_silence_stays_silence():
     silence = torch.zeros(100)
     assert torch.equal(level_pair(silence, silence), torch.zeros(2, 100))
+
+
+def test_recorded_pair_is_levelled_then_cut(tmp_path):
+    waves = 0.1 * torch.randn(2, 1000)
+    paths = [str(tmp_path / f"{half}.wav") for half in ("noisy", "clean")]
+    for path, wav in zip(paths, waves):
+        soundfile.write(path, wav.numpy(), 16000, "FLOAT")
+    whole = RecordedPairs()(*paths, 3, "a")
+    torch.testing.assert_close(whole, level_pair(*waves))
+    segment = RecordedPairs(segment=100.0, seed=7)(*paths, 3, "a")
+    assert torch.equal(segment, crop_pair(whole, 100, 7, 3, "a"))
+
+    # what is to be learnt is made of the wave as it was recorded
+    quiet = RecordedPairs(target=lambda wav: wav.clamp(-0.1, 0.1))
+    noisy, clean = quiet(*paths, 3, "a")
+    assert torch.equal(noisy, whole[0])
+    torch.testing.assert_close(
+        clean, level_pair(waves[0], waves[1].clamp(-0.1, 0.1))[1]
+    )

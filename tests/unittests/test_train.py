@@ -1,191 +1,293 @@
 """The training step of the recipe's Brain."""
 
-import sys
-from pathlib import Path
+import math
 
 import pytest
 import speechbrain as sb
 import torch
-from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.checkpoints import Checkpointer
-
-from speechbrain_semamba.lobes.models.metric_discriminator import (
-    MetricDiscriminator,
+from small_brain import (
+    WEIGHTS,
+    largest_difference,
+    make_batches,
+    make_brain,
+    small_networks,
+    state,
+    step,
 )
-from speechbrain_semamba.lobes.models.semamba import SEMamba
-from speechbrain_semamba.processing.spectral import MagPhaseSTFT
 
-sys.path.insert(
-    0,
-    str(Path(__file__).parents[2] / "recipes" / "VoicebankDEMAND" / "SEMamba"),
-)
-from train import SEMambaBrain  # noqa: E402
+from speechbrain_semamba.training.brain import TrainingStopped
 
-WEIGHTS = {
-    "metric": 0.05,
-    "magnitude": 0.9,
-    "phase": 0.3,
-    "complex": 0.1,
-    "time": 0.2,
-    "consistency": 0.1,
-}
-
-
-class GivenScores:
-    """In place of the pool: PESQ as the test has it."""
-
-    def __init__(self, labels):
-        self.scores = [{"pesq": 1 + 3.5 * float(x)} for x in labels]
-
-    def start(self, references, estimates, metrics=("pesq",)):
-        assert len(references) == len(estimates) == len(self.scores)
-        return iter(self.scores)
-
-
-def make_brain(folder, generator, discriminator, labels, **run_opts):
-    """A Brain that is ready for ``fit_batch``."""
-    brain = SEMambaBrain(
-        modules={"generator": generator, "discriminator": discriminator},
-        opt_class=lambda p: torch.optim.AdamW(p, 5e-4, (0.8, 0.99)),
-        hparams={
-            "stft": MagPhaseSTFT(),
-            "scheduler_class": lambda o: torch.optim.lr_scheduler.ExponentialLR(
-                o, 0.99
-            ),
-            "loss_weights": WEIGHTS,
-            "score_pool": GivenScores(labels),
-        },
-        run_opts={"device": "cpu", "max_grad_norm": 0, **run_opts},
-        checkpointer=Checkpointer(folder),
-    )
-    brain.init_optimizers()
-    brain.on_stage_start(sb.Stage.TRAIN)
-    brain.modules.train()
-    brain.nonfinite_count = 0  # as fit does
-    return brain
-
-
-def make_batch(noisy, clean):
-    pairs = zip(noisy, clean)
-    return PaddedBatch(
-        [
-            {"id": str(i), "noisy": n, "clean": c}
-            for i, (n, c) in enumerate(pairs)
-        ]
-    )
-
-
-def step(brain, batch):
-    brain.step += 1
-    return brain.fit_batch(batch)
-
-
-def weights(module):
-    return [p.detach().clone() for p in module.parameters()]
-
-
-def same(before, module):
-    return all(torch.equal(x, y) for x, y in zip(before, module.parameters()))
-
-
-@pytest.fixture
-def batch():
-    generator = torch.Generator().manual_seed(0)
-    clean = torch.randn(2, 8000, generator=generator)
-    noise = torch.randn(2, 8000, generator=generator)
-    return make_batch(clean + 0.5 * noise, clean)
+LABELS = (0.2, 0.4, 0.9, 0.6, 0.1, 0.8, 0.3, 0.5, 0.7, 0.2, 0.4, 0.6)
+DOUBLE = torch.float64
 
 
 @pytest.fixture
 def make(tmp_path):
-    def build(labels=(0.2, 0.4), **run_opts):
-        torch.manual_seed(0)
+    def build(labels=LABELS, networks=None, hparams=None, **run_opts):
+        networks = networks or small_networks()
         return make_brain(
-            tmp_path / "save",
-            SEMamba(channels=4, num_blocks=1, d_state=2, expand=2),
-            MetricDiscriminator(channels=4, dropout=0.0),
-            labels,
-            **run_opts,
+            tmp_path / "save", networks, labels, hparams, **run_opts
         )
 
     return build
 
 
+@pytest.fixture
+def batch():
+    return make_batches(1, 2)[0]
+
+
+def gradients_of_a_step(brain, batch):
+    """What each optimizer finds when it steps."""
+    found = []
+    take_step = brain.scaler.step
+
+    def record(optimizer):
+        parameters = optimizer.param_groups[0]["params"]
+        found.append([p.grad.clone() for p in parameters])
+        take_step(optimizer)
+
+    brain.scaler.step = record
+    step(brain, batch)
+    return found
+
+
+def same(ours, theirs):
+    return all(torch.equal(x, y) for x, y in zip(ours, theirs))
+
+
+def spoilt(batch, item=1, value=math.inf):
+    batch.noisy.data[item, 100] = value
+    return batch
+
+
 def test_both_networks_are_updated_and_no_gradient_stays(make, batch):
     brain = make()
-    before = {n: weights(m) for n, m in brain.modules.items()}
+    before = state(brain)
     step(brain, batch)
+    after = state(brain)
     for name, module in brain.modules.items():
-        assert not same(before[name], module)
-        assert all(p.grad is None for p in module.parameters())
-        assert all(p.requires_grad for p in module.parameters())
+        for key, parameter in module.named_parameters():
+            assert parameter.grad is None and parameter.requires_grad
+            # a weight alone: one of a bias may have no gradient
+            if key.endswith("weight_orig") or key.endswith("conv.weight"):
+                key = f"{name}.{key}"
+                assert not torch.equal(before[key], after[key])
     assert brain.optimizer_step == 1
-    assert set(brain.parts[0]) == {*WEIGHTS, "discriminator"}
+    assert set(WEIGHTS) | {"discriminator", "loss"} < set(brain.losses)
 
 
 def test_discriminator_has_no_gradient_of_the_generator_step(make, batch):
-    """Within an accumulation window gradients stay to be looked at."""
-    gradients = {}
-    for metric_weight in (0.05, 50.0):
-        brain = make(grad_accumulation_factor=2)
-        brain.hparams.loss_weights = {**WEIGHTS, "metric": metric_weight}
-        step(brain, batch)
-        gradients[metric_weight] = [
-            [p.grad.clone() for p in brain.modules[name].parameters()]
-            for name in ("discriminator", "generator")
-        ]
-    (d_small, g_small), (d_large, g_large) = gradients.values()
-    assert all(torch.equal(x, y) for x, y in zip(d_small, d_large))
-    assert not all(torch.equal(x, y) for x, y in zip(g_small, g_large))
+    found = [
+        gradients_of_a_step(
+            make(hparams={"loss_weights": {**WEIGHTS, "metric": weight}}), batch
+        )
+        for weight in (0.05, 50.0)
+    ]
+    (d_small, g_small), (d_large, g_large) = found
+    assert same(d_small, d_large)
+    assert not same(g_small, g_large)
 
 
-def test_generator_has_no_gradient_of_the_discriminator_step(make, batch):
-    gradients = []
+def test_generator_sees_labels_only_through_the_updated_discriminator(
+    make, batch
+):
+    """With a step size of 0 it does not see them at all."""
+    found = []
     for labels in ((0.2, 0.4), (0.9, 0.7)):
-        brain = make(labels, grad_accumulation_factor=2)
-        step(brain, batch)
-        gradients.append([p.grad for p in brain.modules.generator.parameters()])
-    assert all(torch.equal(x, y) for x, y in zip(*gradients))
+        for lr in (0.0, 0.1):
+            brain = make(labels)
+            brain.optimizers_dict["discriminator"].param_groups[0]["lr"] = lr
+            found.append(gradients_of_a_step(brain, batch)[1])
+    assert same(found[0], found[2])
+    assert not same(found[1], found[3])
 
 
 def test_failed_pesq_leaves_its_neighbours_label(make, batch):
-    nan = float("nan")
-    masked, other = make((0.2, nan)), make((0.2, 0.9))
-    for brain in (masked, other):
-        step(brain, batch)
-    losses = [b.parts[0]["discriminator"] for b in (masked, other)]
-    assert losses[0].isfinite() and losses[0] != losses[1]
+    found = {}
+    for other in (math.nan, 0.9):
+        for label in (0.2, 0.7):
+            brain = make((label, other))
+            step(brain, batch)
+            found[label, str(other)] = brain.losses["discriminator"]
+            failed = brain.stats.summary().get("pesq_failed", 0)
+            assert failed == math.isnan(other)
+    assert all(map(math.isfinite, found.values()))
+    assert len(set(found.values())) == 4
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_accumulation_equals_the_larger_batch(make, factor):
+    """Three updates, with labels of which one failed; in double precision,
+    since AdamW's first steps follow the signs of rounding noise."""
+    labels = (math.nan, *LABELS, *LABELS)
+    whole = make(labels, small_networks(dtype=DOUBLE))
+    for one in make_batches(3, 2 * factor, dtype=DOUBLE):
+        step(whole, one)
+    parts = make(
+        labels, small_networks(dtype=DOUBLE), grad_accumulation_factor=factor
+    )
+    for one in make_batches(3 * factor, 2, dtype=DOUBLE):
+        step(parts, one)
+    assert parts.optimizer_step == whole.optimizer_step == 3
+    assert largest_difference(state(parts), state(whole)) < 1e-9
+    for name, value in whole.stats.summary().items():
+        assert parts.stats.summary()[name] == pytest.approx(value, rel=1e-6)
+
+
+def test_scaled_gradients_equal_the_unscaled(make):
+    """One GradScaler for both optimizers; its scale is a power of two."""
+    plain, scaled = make(), make()
+    scaled.scaler = torch.GradScaler("cpu", init_scale=2.0**10)
+    for batch in make_batches(3, 2):
+        step(plain, batch)
+        step(scaled, batch)
+    assert largest_difference(state(plain), state(scaled)) == 0
+    assert scaled.scaler.get_scale() == 2.0**10
+
+
+def test_scale_that_overflows_is_lowered_and_not_counted(make, batch):
+    weights = {name: 1e6 * weight for name, weight in WEIGHTS.items()}
+    hparams = {"loss_weights": weights}
+    brain = make((1e6, 1e6), hparams=hparams, nonfinite_patience=0)
+    brain.scaler = torch.GradScaler("cpu", init_scale=2.0**127)
+    before = state(brain)
+    step(brain, batch)
+    trained = [key for key in before if not key.endswith(("_u", "_v"))]
+    assert all(torch.equal(before[k], state(brain)[k]) for k in trained)
+    assert brain.scaler.get_scale() == 2.0**126
+    assert brain.nonfinite_count == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_losses_stay_in_float32_under_autocast(make, batch, dtype):
+    plain, mixed = make(), make()
+    mixed.training_ctx = torch.autocast("cpu", dtype=dtype)
+    if dtype == torch.float16:
+        mixed.scaler = torch.GradScaler("cpu", init_scale=2.0**8)
+    out = mixed.compute_forward(batch, sb.Stage.TRAIN)
+    for key in ("mag_hat", "phase_hat", "wav_hat"):
+        assert out[key].dtype == torch.float32
+    step(plain, batch)
+    step(mixed, batch)
+    for name in (*WEIGHTS, "discriminator"):
+        assert mixed.losses[name] == pytest.approx(
+            plain.losses[name], rel=0.05, abs=0.01
+        )
+    assert mixed.losses["phase"] != plain.losses["phase"]
 
 
 def test_loss_that_is_not_finite_changes_no_weight(make, batch, caplog):
     brain = make()
-    before = {n: weights(m) for n, m in brain.modules.items()}
-    bad = make_batch(batch.noisy.data * float("inf"), batch.clean.data)
-    step(brain, bad)
-    for name, module in brain.modules.items():
-        assert same(before[name], module)
-    assert "no update of the generator: loss not finite" in caplog.text
+    before = state(brain)
+    step(brain, spoilt(make_batches(1, 2)[0]))
+    trained = [key for key in before if not key.endswith(("_u", "_v"))]
+    assert all(torch.equal(before[k], state(brain)[k]) for k in trained)
+    assert "no update of the discriminator and generator" in caplog.text
+    assert "utterances utterance 1" in caplog.text
+    assert brain.stats.summary()["skipped"] == 1
     step(brain, batch)
     assert brain.optimizer_step == 1
-    assert all(p.isfinite().all() for p in brain.modules.parameters())
+    assert all(x.isfinite().all() for x in state(brain).values())
+    assert math.isfinite(brain.stats.summary()["loss"])
 
 
-def test_no_end_to_a_run_of_losses_that_are_not_finite(make, batch):
+def test_gradient_that_is_not_finite_changes_no_weight(make, batch, caplog):
+    brain = make()
+    before = state(brain)
+    next(brain.modules.generator.parameters()).register_hook(
+        lambda gradient: gradient * math.nan
+    )
+    step(brain, batch)
+    changed = {
+        key.split(".")[0]
+        for key, x in state(brain).items()
+        if not torch.equal(x, before[key])
+    }
+    assert changed == {"discriminator"}
+    assert "no update of the generator, a loss or gradient" in caplog.text
+    assert brain.optimizer_step == 1
+
+
+def test_spoilt_batch_spoils_its_window_alone(make):
+    brain = make(grad_accumulation_factor=2)
+    batches = make_batches(4, 2)
+    before = state(brain)
+    step(brain, batches[0])
+    step(brain, spoilt(batches[1], item=0))
+    trained = [key for key in before if not key.endswith(("_u", "_v"))]
+    assert all(torch.equal(before[k], state(brain)[k]) for k in trained)
+    step(brain, batches[2])
+    step(brain, batches[3])
+    assert brain.optimizer_step == 1
+    assert all(x.isfinite().all() for x in state(brain).values())
+
+
+def test_patience_ends_the_run(make):
     brain = make(nonfinite_patience=2)
-    bad = make_batch(batch.noisy.data * float("inf"), batch.clean.data)
-    with pytest.raises(ValueError, match="patience is exhausted"):
-        for _ in range(3):
-            step(brain, bad)
+    step(brain, spoilt(make_batches(1, 2)[0]))
+    step(brain, spoilt(make_batches(1, 2)[0]))
+    with pytest.raises(TrainingStopped, match="nonfinite_patience is 2"):
+        step(brain, spoilt(make_batches(1, 2)[0]))
 
 
 @pytest.mark.parametrize("limit", [0, 1e-3])
-def test_gradients_are_clipped_only_when_asked(make, batch, limit, monkeypatch):
-    norms = []
-    clip = torch.nn.utils.clip_grad_norm_
-    monkeypatch.setattr(
-        torch.nn.utils,
-        "clip_grad_norm_",
-        lambda *args: norms.append(args[1]) or clip(*args),
-    )
-    step(make(max_grad_norm=limit), batch)
-    assert norms == ([limit] * 2 if limit else [])
+def test_gradients_are_clipped_only_when_asked(make, batch, limit):
+    found = gradients_of_a_step(make(max_grad_norm=limit), batch)
+    for gradients in found:
+        norm = torch.nn.utils.get_total_norm(gradients).item()
+        assert norm == pytest.approx(limit, rel=1e-3) if limit else norm > 0.01
+
+
+def test_without_metric_there_is_no_discriminator(make, batch):
+    weights = {**WEIGHTS, "metric": 0}
+    brain = make(hparams={"loss_weights": weights})
+    step(brain, batch)
+    assert set(brain.modules) == {"generator"}
+    assert brain.hparams.score_pool.num_started == 0
+    assert brain.optimizer_step == 1
+    assert "metric" not in brain.losses and "pesq" not in brain.stats.summary()
+
+
+def test_average_follows_the_generator_and_validates(make):
+    decay = 0.75
+    brain = make(hparams={"ema_decay": decay})
+    expected = None
+    for batch in make_batches(3, 2):
+        step(brain, batch)
+        now = brain.raw("generator").state_dict()
+        if expected is None:
+            expected = {k: v.clone() for k, v in now.items()}
+        else:
+            for key, value in now.items():
+                expected[key].lerp_(value, 1 - decay)
+    averaged = brain.averaged.module.state_dict()
+    for key, value in expected.items():
+        torch.testing.assert_close(averaged[key], value)
+
+    one = make_batches(1, 1)[0]
+    ours = brain.compute_forward(one, sb.Stage.VALID)["mag_hat"]
+    noisy = brain.hparams.stft.analyze(one.noisy.data)
+    with torch.no_grad():
+        assert torch.equal(ours, brain.averaged.module(*noisy)[0])
+        assert not torch.equal(ours, brain.raw("generator")(*noisy)[0])
+
+
+def test_dropout_depends_on_the_step_and_not_on_what_was_drawn(make, batch):
+    def losses(number, draw):
+        brain = make(networks=small_networks(dropout=0.5))
+        brain.step = number
+        torch.rand(draw)
+        step(brain, batch)
+        return brain.losses["discriminator"]
+
+    assert losses(3, draw=0) == losses(3, draw=5)
+    assert losses(3, draw=0) != losses(4, draw=0)
+
+
+def test_window_of_many_batches_keeps_no_graph(make):
+    brain = make(grad_accumulation_factor=2)
+    step(brain, make_batches(1, 2)[0])
+    (out,) = brain.window
+    assert not any(x.requires_grad for x in out["spectrum"])
+    assert out["mag_hat"].grad is not None

@@ -8,103 +8,87 @@ A generator enhances, a discriminator learns to predict the PESQ of what it
 makes. Both are updated on every batch, the discriminator first.
 """
 
-import logging
 import sys
 
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import if_main_process, run_on_main
-from voicebank_prepare import prepare_voicebank
 
 from speechbrain_semamba.nnet import losses
-from speechbrain_semamba.processing.segments import crop_pair, read_pair
+from speechbrain_semamba.training.brain import ResumableBrain, TrainingStopped
+from speechbrain_semamba.training.file_scores import FileScores, means_by_kind
+from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.utils import reports
-from speechbrain_semamba.utils.distributed import finite_everywhere
-from speechbrain_semamba.utils.metrics import METRICS, mean_scores, pesq_label
+from speechbrain_semamba.utils.metrics import METRICS
 from speechbrain_semamba.utils.model_folder import export_run
 
-logger = logging.getLogger(__name__)
+TRAIN, VALID, TEST = sb.Stage.TRAIN, sb.Stage.VALID, sb.Stage.TEST
 
 
-class SEMambaBrain(sb.Brain):
-    """Alternates discriminator and generator steps."""
+class SEMambaBrain(ResumableBrain):
+    """Alternates discriminator and generator steps.
 
-    def init_optimizers(self):
-        """One optimizer and one schedule for each network."""
-        self.optimizers_dict, self.schedulers = {}, {}
-        for name, module in self.modules.items():
-            optimizer = self.opt_class(module.parameters())
-            scheduler = self.hparams.scheduler_class(optimizer)
-            self.optimizers_dict[name] = optimizer
-            self.schedulers[name] = scheduler
-            self.checkpointer.add_recoverables(
-                {f"opt_{name}": optimizer, f"scheduler_{name}": scheduler}
-            )
+    The batches between two updates are a window. The discriminator sees a
+    window as one batch, and the generator the updated discriminator: so
+    ``grad_accumulation_factor`` K is the same as batches K times larger.
+    """
 
-    def raw(self, name):
-        """A network without the wrapper of DistributedDataParallel."""
-        module = self.modules[name]
-        return getattr(module, "module", module)
+    def __init__(self, modules, opt_class, hparams, run_opts, checkpointer):
+        if not hparams["loss_weights"]["metric"]:
+            modules = {"generator": modules["generator"]}
+            checkpointer.recoverables.pop("discriminator", None)
+        super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
+        pool = self.hparams.score_pool
+        self.labels = PesqLabels(pool, self.stats, self.device)
 
     def fit_batch(self, batch):
-        """One training step, in the order of the official code."""
-        should_step = self.step % self.grad_accumulation_factor == 0
-        batch = batch.to(self.device)
-        with self.no_sync(not should_step):
-            with self.training_ctx:
-                out = self.compute_forward(batch, sb.Stage.TRAIN)
-            scores = self.start_pesq(out)
-            with self.training_ctx:
-                d_loss = self.discriminator_loss(out, scores)
-            stepped = self.update("discriminator", d_loss, should_step)
-
-            discriminator = self.raw("discriminator").requires_grad_(False)
-            with self.training_ctx:
-                loss = self.compute_objectives(out, batch, sb.Stage.TRAIN)
-            discriminator.requires_grad_(True)
-            stepped = self.update("generator", loss, should_step) or stepped
-        if stepped:
-            self.scaler.update()
-            self.optimizer_step += 1
-        self.check_loss_isfinite(loss.detach() + d_loss.detach())
-        self.parts.append({**out["parts"], "discriminator": d_loss.detach()})
+        """Adds a batch to the window, whose last one updates the networks."""
+        out = self.compute_forward(batch.to(self.device), TRAIN)
+        if "discriminator" in self.modules:
+            out["scores"] = self.labels.start(out["clean"], out["wav_hat"])
+        loss = self.compute_objectives(out, batch, TRAIN)
+        share = loss / self.grad_accumulation_factor
+        self.scaler.scale(share).backward()  # as far as the spectrum
+        self.window.append(out)
+        if self.step % self.grad_accumulation_factor == 0:
+            self.fit_window()
         return loss.detach()
 
+    def generate(self, noisy, stage):
+        """The generator's spectrum of a noisy one."""
+        generator, context = self.modules.generator, self.training_ctx
+        if stage != TRAIN:
+            generator = self.averaged or self.raw("generator")
+            context = self.evaluation_ctx
+        with context:
+            return generator(*noisy)
+
     def compute_forward(self, batch, stage):
-        """Enhances a batch of waves whose level is already set."""
-        stft = self.hparams.stft
-        out = {"clean": batch.clean.data, "noisy": batch.noisy.data}
+        """Enhances a batch of waves whose level is already set.
+
+        The spectrum that the losses get is a leaf: their gradient stays there
+        until the window is whole, then it goes through the generator. With
+        more than one batch in a window the generator runs again for that,
+        rather than keep all that a gradient needs.
+        """
+        stft, is_train = self.hparams.stft, stage == TRAIN
+        out = {"ids": batch.id, "clean": batch.clean.data}
         out["mag"], out["phase"] = stft.analyze(out["clean"])
-        generator = self.modules.generator
-        if stage != sb.Stage.TRAIN:
-            generator = self.raw("generator")
-        noisy = stft.analyze(out["noisy"])
-        out["mag_hat"], out["phase_hat"] = generator(*noisy)
+        out["noisy"] = stft.analyze(batch.noisy.data)
+        at_once = is_train and self.grad_accumulation_factor == 1
+        with torch.set_grad_enabled(at_once):
+            out["spectrum"] = self.generate(out["noisy"], stage)
+        out["mag_hat"], out["phase_hat"] = (
+            x.detach().requires_grad_(is_train) for x in out["spectrum"]
+        )
         out["wav_hat"] = stft.synthesize(
             out["mag_hat"], out["phase_hat"], out["clean"].shape[1]
         )
         return out
 
-    def start_pesq(self, out):
-        """Hands the batch to the scoring processes."""
-        clean, wav_hat = (
-            list(out[key].detach().cpu().numpy())
-            for key in ("clean", "wav_hat")
-        )
-        return self.hparams.score_pool.start(clean, wav_hat)
-
-    def discriminator_loss(self, out, scores):
-        """How well the discriminator predicts PESQ."""
-        discriminator, mag = self.modules.discriminator, out["mag"]
-        score_clean = discriminator(mag, mag).float()
-        score_hat = discriminator(mag, out["mag_hat"].detach()).float()
-        labels = [pesq_label(score["pesq"]) for score in scores]
-        labels = torch.tensor(labels, device=self.device)
-        return losses.discriminator_loss(score_clean, score_hat, labels)
-
     def compute_objectives(self, out, batch, stage):
-        """The generator's loss; the metric term is for training alone."""
+        """The generator's losses, all but that of the discriminator."""
         mag, mag_hat = out["mag"], out["mag_hat"]
         phase, phase_hat = out["phase"], out["phase_hat"]
         parts = {
@@ -116,157 +100,163 @@ class SEMambaBrain(sb.Brain):
                 mag_hat, phase_hat, out["wav_hat"], self.hparams.stft
             ),
         }
-        if stage == sb.Stage.TRAIN:
-            score = self.raw("discriminator")(mag, mag_hat).float()
-            parts["metric"] = losses.metric_loss(score)
-        weights = self.hparams.loss_weights
         out["parts"] = {name: part.detach() for name, part in parts.items()}
+        return self.weigh(parts)
+
+    def weigh(self, parts):
+        """The weighted sum of losses."""
+        weights = self.hparams.loss_weights
         return sum(weights[name] * part for name, part in parts.items())
 
-    def update(self, name, loss, should_step):
-        """Backward and, if it is time, a step; whether there was a step."""
-        optimizer = self.optimizers_dict[name]
-        if not finite_everywhere(loss):
-            logger.warning("no update of the %s: loss not finite", name)
-            optimizer.zero_grad(set_to_none=True)
-            return False
-        self.scaler.scale(loss / self.grad_accumulation_factor).backward()
-        if not should_step:
-            return False
-        if self.max_grad_norm > 0:
-            self.scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(
-                self.modules[name].parameters(), self.max_grad_norm
-            )
-        self.scaler.step(optimizer)
-        optimizer.zero_grad(set_to_none=True)
-        return True
+    def fit_window(self):
+        """One step of each network, in the order of the official code."""
+        self.start_window()
+        parts = [out["parts"] for out in self.window]
+        parts = {k: sum(p[k] for p in parts) / len(parts) for k in parts[0]}
+        if "discriminator" in self.modules:
+            loss = self.discriminator_loss()
+            self.scaler.scale(loss).backward()
+            self.update("discriminator", {"discriminator": loss})
+            parts["metric"] = self.metric_loss()
+        parts["loss"] = self.weigh(parts)
+        for out in self.window:
+            with self.no_sync(out is not self.window[-1]):
+                if self.grad_accumulation_factor > 1:
+                    out["spectrum"] = self.generate(out["noisy"], TRAIN)
+                gradients = [out[k].grad for k in ("mag_hat", "phase_hat")]
+                torch.autograd.backward(out["spectrum"], gradients)
+        self.update("generator", parts)
+        self.end_window()
 
-    def _should_save_intra_epoch_ckpt(self, *since):
-        """Not inside an accumulation window: gradients are not saved."""
-        whole = self.step % self.grad_accumulation_factor == 0
-        return super()._should_save_intra_epoch_ckpt(*since) and whole
+    def discriminator_loss(self):
+        """How well the discriminator predicts the window's PESQ."""
+        discriminator = self.modules.discriminator
+        mag, mag_hat = self.cat("mag"), self.cat("mag_hat").detach()
+        with self.training_ctx:
+            score_clean = discriminator(mag, mag).float()
+            score_hat = discriminator(mag, mag_hat).float()
+        futures = [future for out in self.window for future in out["scores"]]
+        labels = self.labels.wait(futures)
+        return losses.discriminator_loss(score_clean, score_hat, labels)
+
+    def cat(self, key):
+        """A tensor of the whole window."""
+        return torch.cat([out[key] for out in self.window])
+
+    def metric_loss(self):
+        """What the updated discriminator thinks; adds to the gradients."""
+        with self.training_ctx:
+            score = self.raw("discriminator")(
+                self.cat("mag"), self.cat("mag_hat")
+            )
+        loss = losses.metric_loss(score.float())
+        share = self.hparams.loss_weights["metric"] * loss
+        self.scaler.scale(share).backward(
+            inputs=[out["mag_hat"] for out in self.window]
+        )
+        return loss.detach()
 
     @torch.no_grad()
     def evaluate_batch(self, batch, stage):
-        """Enhances whole utterances and keeps them to be scored."""
-        batch = batch.to(self.device)
-        with self.evaluation_ctx:
-            out = self.compute_forward(batch, stage)
-            loss = self.compute_objectives(out, batch, stage)
-        self.parts.append(out["parts"])
-        kinds = {"noisy": "noisy", "enhanced": "wav_hat", "clean": "clean"}
-        for i, name in enumerate(batch.id):
-            self.waves[name] = {k: out[v][i].cpu() for k, v in kinds.items()}
-        return loss.cpu()
+        """Enhances a whole utterance; while it is scored, others follow."""
+        self.stop.check()
+        out = self.compute_forward(batch.to(self.device), stage)
+        loss = self.compute_objectives(out, batch, stage)
+        parts = {
+            k: v.item() for k, v in (("loss", loss), *out["parts"].items())
+        }
+        waves = batch.noisy.data, out["wav_hat"], out["clean"]
+        waves = (wav[0].cpu() for wav in waves)
+        kinds = "noisy", "enhanced", "clean"
+        self.files.start(batch.id[0], parts, dict(zip(kinds, waves)))
+        return loss
 
     def on_stage_start(self, stage, epoch=None):
-        """Forgets what the stage before has gathered."""
-        self.parts, self.waves = [], {}
+        """Gets ready to score files."""
+        super().on_stage_start(stage, epoch)
+        metrics, kinds = ["pesq", "stoi"], ["enhanced"]
+        if stage == TEST:
+            metrics, kinds = list(METRICS), ["noisy", "enhanced"]
+        pool, num_kept = self.hparams.score_pool, self.hparams.num_logged_files
+        self.files = FileScores(pool, metrics, kinds, num_kept)
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Scores, logs, and saves the checkpoint."""
-        stats = {"loss": float(stage_loss), **reports.mean_losses(self.parts)}
-        if stage == sb.Stage.TRAIN:
-            self.train_stats = stats
+        """Logs, and saves the checkpoint."""
+        if stage == TRAIN:
+            self.train_stats = self.end_training_stage()
             return
-        metrics = ["pesq"] if stage == sb.Stage.VALID else list(METRICS)
-        scores = self.score("enhanced", metrics)
-        stats.update(mean_scores(list(scores.values())))
-        if stage == sb.Stage.VALID:
-            self.end_epoch(stats, epoch)
+        scores = self.files.finish(not self.noprogressbar, self.stop.check)
+        if stage == VALID:
+            self.report_epoch(means_by_kind(scores), epoch)
         else:
-            self.report_test(stats, scores)
+            self.report_test(means_by_kind(scores), scores)
 
-    def score(self, kind, metrics):
-        """Scores the stage's waves of a kind, by utterance."""
-        clean, estimate = (
-            [waves[key].numpy() for waves in self.waves.values()]
-            for key in ("clean", kind)
-        )
-        shown = if_main_process() and not self.noprogressbar
-        bar = f"scoring {kind}" if shown else None
-        scores = self.hparams.score_pool.run(clean, estimate, metrics, bar)
-        return dict(zip(self.waves, scores))
-
-    def end_epoch(self, stats, epoch):
-        """After validation: learning rate, logs, checkpoint."""
+    def report_epoch(self, means, epoch):
+        """After validation: logs, learning rate, checkpoint."""
+        stats = {**means["losses"], **means["enhanced"]}
         lr = self.schedulers["generator"].get_last_lr()[0]
-        for scheduler in self.schedulers.values():
-            scheduler.step()
+        reports.drop_last_line(self.hparams.train_log, f"epoch: {epoch},")
         self.hparams.train_logger.log_stats(
             {"epoch": epoch, "lr": lr}, self.train_stats, stats
         )
         if self.hparams.use_tensorboard:
-            board, files = self.hparams.tensorboard, list(self.waves.items())
+            board, rate = self.hparams.tensorboard, {"lr": lr}
             board.log_scalars(
-                epoch, train=self.train_stats, valid=stats, rate={"lr": lr}
+                epoch, train=self.train_stats, valid=stats, rate=rate
             )
-            board.log_files(epoch, dict(files[: self.hparams.num_logged_files]))
-        self.checkpointer.save_and_keep_only(
-            meta={"epoch": epoch, "pesq": stats["pesq"]}, max_keys=["pesq"]
-        )
+            board.log_files(epoch, self.files.kept)
+        self.end_epoch({"epoch": epoch, "pesq": stats["pesq"]}, max_key="pesq")
 
-    def report_test(self, stats, scores):
+    def report_test(self, means, scores):
         """Logs the test, beside the scores of the noisy files."""
-        noisy = self.score("noisy", list(METRICS))
-        before = mean_scores(list(noisy.values()))
+        noisy = {f"noisy_{k}": v for k, v in means["noisy"].items()}
         self.hparams.train_logger.log_stats(
             {"epoch loaded": self.hparams.epoch_counter.current},
-            test_stats={
-                **stats,
-                **{f"noisy_{k}": v for k, v in before.items()},
-            },
+            test_stats={**means["losses"], **means["enhanced"], **noisy},
         )
         if if_main_process():
-            path = self.hparams.test_scores
-            reports.write_scores(path, noisy=noisy, enhanced=scores)
-            print(reports.score_table(noisy=before, enhanced=stats))
+            reports.write_scores(self.hparams.test_scores, scores)
+            print(reports.score_table(means))
 
 
 def dataio_prep(hparams, data_root):
-    """Datasets of pairs: segments for training, whole utterances else."""
-    segment = int(hparams["segment_seconds"] * hparams["sample_rate"])
+    """Datasets of pairs, which the yaml says how to make."""
 
-    def read_segment(utterance, noisy_wav, clean_wav):
-        pair = read_pair(noisy_wav, clean_wav)
-        epoch = hparams["epoch_counter"].current
-        return crop_pair(pair, segment, hparams["seed"], epoch, utterance)
+    def make(name):
+        pairs, is_train = hparams["pairs"][name], name == "train"
 
-    def make(name, pipeline):
-        return sb.dataio.dataset.DynamicItemDataset.from_json(
+        def read(*item):
+            *wavs, utterance = item
+            epoch = hparams["epoch_counter"].current if is_train else 0
+            return pairs(*wavs, epoch, utterance)
+
+        dataset = sb.dataio.dataset.DynamicItemDataset.from_json(
             hparams[f"{name}_json"],
             replacements={"data_root": data_root},
-            dynamic_items=[{**pipeline, "provides": ["noisy", "clean"]}],
-            output_keys=["id", "noisy", "clean"],
         )
+        takes, provides = [*pairs.takes, "id"], ["noisy", "clean"]
+        dataset.add_dynamic_item(read, takes, provides)
+        dataset.set_output_keys(["id", *provides])
+        return dataset
 
-    crop = {"func": read_segment, "takes": ["id", "noisy_wav", "clean_wav"]}
-    whole = {"func": read_pair, "takes": ["noisy_wav", "clean_wav"]}
-    pipelines = {"train": crop, "valid": whole, "test": whole}
-    datasets = {name: make(name, item) for name, item in pipelines.items()}
-    if (count := len(datasets["train"])) < hparams["batch_size"]:
-        raise ValueError(f"batch_size exceeds the {count} training files")
-    return datasets
+    return {name: make(name) for name in ("train", "valid", "test")}
 
 
-def main():
-    """Prepares, trains, tests, exports."""
+def set_up():
+    """Reads the hyper-parameters, prepares the data, makes the Brain."""
     hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
     sb.utils.distributed.ddp_init_group(run_opts)
-    try:
-        with open(hparams_file, encoding="utf-8") as file:
-            hparams = load_hyperpyyaml(file, overrides)
-        sb.create_experiment_directory(
-            experiment_directory=hparams["output_folder"],
-            hyperparams_to_save=hparams_file,
-            overrides=overrides,
-        )
-        data_root = run_on_main(prepare_voicebank, kwargs=hparams["prepare"])
-        datasets = dataio_prep(hparams, data_root)
-    except (ImportError, KeyError, OSError, ValueError) as error:
-        sys.exit(f"train.py: error: {error}")
-
+    with open(hparams_file, encoding="utf-8") as file:
+        hparams = load_hyperpyyaml(file, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    datasets = dataio_prep(hparams, run_on_main(hparams["prepare"]))
+    if "pretrainer" in hparams:
+        hparams["pretrainer"].collect_files()
+        hparams["pretrainer"].load_collected()
     brain = SEMambaBrain(
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],
@@ -275,24 +265,33 @@ def main():
         checkpointer=hparams["checkpointer"],
     )
     brain.hparams.stft.to(brain.device)
-    brain.fit(
-        hparams["epoch_counter"],
-        datasets["train"],
-        datasets["valid"],
-        train_loader_kwargs=hparams["train_dataloader_opts"],
-        valid_loader_kwargs=hparams["valid_dataloader_opts"],
-    )
-    brain.evaluate(
-        datasets["test"],
-        max_key="pesq",
-        test_loader_kwargs=hparams["test_dataloader_opts"],
-    )
-    if not brain.debug:  # which keeps no checkpoint
-        run_on_main(
-            export_run,
-            args=[hparams["output_folder"], hparams["model_folder"]],
-            kwargs={"overwrite": True},
+    loaders = [
+        brain.make_dataloader(
+            datasets[name], stage, **hparams[f"{name}_dataloader_opts"]
         )
+        for name, stage in (("train", TRAIN), ("valid", VALID), ("test", TEST))
+    ]
+    return hparams, brain, loaders
+
+
+def main():
+    """Trains, tests, exports."""
+    try:
+        hparams, brain, (train, valid, test) = set_up()
+    except (ImportError, KeyError, OSError, ValueError) as error:
+        sys.exit(f"train.py: error: {error}")
+    try:
+        with brain.stop:
+            brain.fit(hparams["epoch_counter"], train, valid)
+            brain.evaluate(test, max_key="pesq")
+        if not brain.debug:  # which keeps no checkpoint
+            run_on_main(
+                export_run,
+                args=[hparams["output_folder"], hparams["model_folder"]],
+                kwargs={"overwrite": True},
+            )
+    except (OSError, TrainingStopped) as error:
+        sys.exit(f"train.py: {error}")
 
 
 if __name__ == "__main__":

@@ -5,14 +5,17 @@ as four folders of 48 kHz files; copies at 16 kHz are common. Both are taken.
 The functions stand in the data's order: find, split, resample, write.
 """
 
-import hashlib
-import json
 import logging
 import os
 from pathlib import Path
 
-from speechbrain_semamba.utils.pairs import Pair, list_audio_files, read_pairs
-from speechbrain_semamba.utils.resampled_files import resample_files
+from speechbrain_semamba.utils.manifests import (
+    check_shares,
+    split_shares,
+    write_pairs,
+)
+from speechbrain_semamba.utils.pairs import read_pairs
+from speechbrain_semamba.utils.prepare_record import PrepareRecord, fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -98,50 +101,34 @@ def prepare_voicebank(
     _check_options(validation, valid_share)
     if isinstance(valid_speakers, str):
         valid_speakers = [valid_speakers]
-    data_folder, save_folder = Path(data_folder), Path(save_folder)
-    wav_folder = save_folder / f"wav_{sample_rate / 1000:g}k"
-    manifests = [Path(path) for path in (train_json, valid_json, test_json)]
-    absent = [str(path) for path in manifests if not path.is_file()]
-    record = _read_record(save_folder)
-    last_root = str(wav_folder if record.get("resampled") else data_folder)
-    if skip_prep and absent:
-        raise FileNotFoundError(
-            "skip_prep=True needs the manifests of an earlier run, but there "
-            f"is no {', '.join(absent)}: run once with skip_prep=False."
-        )
+    data_folder = Path(data_folder)
+    manifests = [
+        os.fspath(Path(path)) for path in (train_json, valid_json, test_json)
+    ]
+    record = PrepareRecord(save_folder, manifests, sample_rate)
+    root = record.wav_folder if record.resampled else data_folder
     if skip_prep:
-        return last_root
+        record.check_outputs()
+        return os.fspath(root)
 
     folders = _find_folders(data_folder, sample_rate)
     options = {
-        "data_folder": str(data_folder),
-        "manifests": [str(path) for path in manifests],
+        "data_folder": os.fspath(data_folder),
+        "manifests": manifests,
         "sample_rate": sample_rate,
         "validation": validation,
         "valid_speakers": list(valid_speakers),
         "valid_share": valid_share,
         "seed": seed,
-        "corpus": _fingerprint(folders),
+        "corpus": {folder.name: fingerprint(folder) for folder in folders},
     }
-    if not absent and _is_unchanged(record, options, wav_folder):
-        logger.info("Skipping preparation, it was completed in a former run.")
-        return last_root
-
+    if record.is_unchanged(options):
+        return os.fspath(root)
     corpus = read_pairs(dict(zip(FOLDERS, (folders[:2], folders[2:]))))
     splits = _split(corpus, validation, valid_speakers, valid_share, seed)
-    # From here on files change, and the old record must not vouch for them.
-    (save_folder / "prepare_options.json").unlink(missing_ok=True)
-    root, used_folders = data_folder, []
-    rates = {pair.rate for split in splits.values() for pair in split.values()}
-    if rates != {sample_rate}:
-        splits = _resample_splits(splits, wav_folder, sample_rate, num_workers)
-        root = wav_folder
-        used_folders = [wav_folder / folder.name for folder in folders]
-    for path, (name, split) in zip(manifests, splits.items()):
-        _write_manifest(path, name, split, root)
-    options["resampled"] = _fingerprint(used_folders)
-    _write_json(save_folder / "prepare_options.json", options)
-    return str(root)
+    return write_pairs(
+        record, options, splits, data_folder, num_workers, _tell_speakers
+    )
 
 
 def _check_options(validation, valid_share):
@@ -151,10 +138,7 @@ def _check_options(validation, valid_share):
             f"validation must be one of {', '.join(VALIDATIONS)}; "
             f"found {validation!r}."
         )
-    if not 0 < valid_share < 1:
-        raise ValueError(
-            f"valid_share must lie between 0 and 1; found {valid_share!r}."
-        )
+    check_shares(valid_share=valid_share)
     if validation == "official":
         logger.warning(
             "validation='official' chooses the best checkpoint on the very "
@@ -182,33 +166,6 @@ def _find_folders(data_folder, sample_rate):
     return found
 
 
-def _fingerprint(folders):
-    """Returns {folder name: [files, bytes, newest modification time]}."""
-    prints = {}
-    for folder in folders:
-        stats = [path.stat() for path in list_audio_files(folder)]
-        size = sum(stat.st_size for stat in stats)
-        newest = max((stat.st_mtime_ns for stat in stats), default=0)
-        prints[folder.name] = [len(stats), size, newest]
-    return prints
-
-
-def _read_record(save_folder):
-    """Returns what the last run recorded; nothing if that is unreadable."""
-    try:
-        record = json.loads((save_folder / "prepare_options.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def _is_unchanged(record, options, wav_folder):
-    """Whether options, corpus and resampled files are those of the record."""
-    resampled = record.get("resampled", {})
-    found = _fingerprint([wav_folder / name for name in resampled])
-    return {**options, "resampled": found} == record
-
-
 def _split(corpus, validation, valid_speakers, valid_share, seed):
     """Returns {"train", "valid", "test": {id: Pair}}, none of them empty."""
     train, test, valid = corpus["train"], corpus["test"], {}
@@ -224,17 +181,11 @@ def _split(corpus, validation, valid_speakers, valid_share, seed):
         held = [] if missing else valid_speakers
         valid = {k: train[k] for k in train if _get_speaker(k) in held}
     if validation != "official" and not valid:
-        # Ranked by hash, which no version of Python or numpy changes.
-        ranked = sorted(
-            train,
-            key=lambda key: hashlib.sha256(f"{seed} {key}".encode()).digest(),
-        )
-        count = max(1, round(valid_share * len(ranked)))
-        valid = {key: train[key] for key in sorted(ranked[:count])}
+        valid = split_shares(train, {"valid": valid_share}, seed)["valid"]
         logger.info(
             "Held out: %d of %d training utterances, drawn with seed %s.",
-            count,
-            len(ranked),
+            len(valid),
+            len(train),
             seed,
         )
     rest = {key: pair for key, pair in train.items() if key not in valid}
@@ -251,50 +202,8 @@ def _get_speaker(key):
     return key.split("_")[0] if "_" in key else None
 
 
-def _resample_splits(splits, wav_folder, sample_rate, num_workers):
-    """Makes the files that are not there yet and returns the new splits."""
-    targets = {
-        path: wav_folder / path.parent.name / f"{path.stem}.wav"
-        for split in splits.values()
-        for pair in split.values()
-        for path in (pair.clean, pair.noisy)
-    }
-    frames = resample_files(targets, sample_rate, num_workers)
-
-    def move(pair):
-        clean, noisy = targets[pair.clean], targets[pair.noisy]
-        return Pair(clean, noisy, frames[pair.clean], sample_rate)
-
-    return {
-        name: {key: move(pair) for key, pair in split.items()}
-        for name, split in splits.items()
-    }
-
-
-def _write_manifest(path, name, split, root):
-    """Writes one manifest and logs its pairs, hours and speakers."""
-    entries = {}
-    for key, pair in sorted(split.items()):
-        noisy, clean = (
-            "{data_root}/" + path.relative_to(root).as_posix()
-            for path in (pair.noisy, pair.clean)
-        )
-        entries[key] = {"noisy_wav": noisy, "clean_wav": clean}
-        entries[key]["length"] = pair.frames / pair.rate
-    _write_json(path, entries)
-    hours = sum(entry["length"] for entry in entries.values()) / 3600
+def _tell_speakers(split):
+    """Returns how many speakers there are, as the end of a sentence."""
     # Names other than VoiceBank's may carry no speakers.
-    speakers = {_get_speaker(key) for key in entries} - {None}
-    told = f", {len(speakers)} speakers" if speakers else ""
-    logger.info("%s: %d pairs, %.2f hours%s", name, len(entries), hours, told)
-
-
-def _write_json(path, content):
-    """Writes JSON such that the path never holds half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(json.dumps(content, indent=2) + "\n")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    speakers = {_get_speaker(key) for key in split} - {None}
+    return f", {len(speakers)} speakers" if speakers else ""

@@ -1,0 +1,1 @@
+"""What a run of training needs beside SpeechBrain's Brain."""

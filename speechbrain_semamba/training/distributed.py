@@ -1,0 +1,86 @@
+"""What the processes of a training run tell each other."""
+
+import torch
+from speechbrain.utils.distributed import is_distributed_initialized
+
+
+def rank_and_size():
+    """This process's number, and how many there are.
+
+    Returns
+    -------
+    rank : int
+        From 0.
+    size : int
+        At least 1.
+
+    Example
+    -------
+    >>> rank_and_size()
+    (0, 1)
+    """
+    if not is_distributed_initialized():
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def mean_everywhere(values, device="cpu"):
+    """Means of scalars over the processes; NaN if one is NaN anywhere.
+
+    All processes get the same means, and so decide alike: one that skipped a
+    step on its own would leave the others waiting for it.
+
+    Arguments
+    ---------
+    values : dict
+        Scalars by name, numbers or tensors; the same names on every process.
+    device : str
+        Where the processes exchange them.
+
+    Returns
+    -------
+    dict
+        Floats by name.
+
+    Example
+    -------
+    >>> mean_everywhere({"loss": torch.tensor(2.0), "count": 3})
+    {'loss': 2.0, 'count': 3.0}
+    """
+    # as one tensor: each scalar read alone would wait for the device
+    scalars = torch.stack(
+        [
+            torch.as_tensor(x, dtype=torch.float64, device=device).detach()
+            for x in values.values()
+        ]
+    )
+    if is_distributed_initialized():
+        torch.distributed.all_reduce(scalars)
+        scalars /= torch.distributed.get_world_size()
+    return dict(zip(values, scalars.tolist()))
+
+
+def gather_everywhere(items):
+    """Puts together what the processes hold; the same on all of them.
+
+    Arguments
+    ---------
+    items : dict
+        Picklable values by key; no key is on two processes.
+
+    Returns
+    -------
+    dict
+        All values, in the order of their keys.
+
+    Example
+    -------
+    >>> gather_everywhere({"b": 1, "a": 2})
+    {'a': 2, 'b': 1}
+    """
+    parts = [items]
+    if is_distributed_initialized():
+        parts = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(parts, items)
+    merged = {key: part[key] for part in parts for key in part}
+    return dict(sorted(merged.items()))

@@ -1,0 +1,36 @@
+"""Steps that NaN or infinity spoil: which utterances to suspect."""
+
+import torch
+
+
+def find_suspects(window):
+    """Utterances of a window with a value or a gradient that is not finite.
+
+    Arguments
+    ---------
+    window : list of dict
+        For each batch its utterances under ``ids``; all tensors among the
+        other entries are looked at [batch, ...].
+
+    Returns
+    -------
+    list of str
+        Their ids; all of the window's if nothing is found, since the fault
+        lies elsewhere then.
+
+    Example
+    -------
+    >>> wav = torch.tensor([[0.0, 1.0], [0.0, torch.nan]])
+    >>> find_suspects([{"ids": ["a", "b"], "wav": wav}])
+    ['b']
+    """
+    found = []
+    for batch in window:
+        tensors = [x for x in batch.values() if torch.is_tensor(x)]
+        tensors += [x.grad for x in tensors if x.is_leaf and x.grad is not None]
+        finite = [x.detach().isfinite().flatten(1).all(1) for x in tensors]
+        good = torch.stack(finite).all(0).tolist()
+        found += [
+            key for key, is_good in zip(batch["ids"], good) if not is_good
+        ]
+    return found or [key for batch in window for key in batch["ids"]]

@@ -1,0 +1,37 @@
+"""How worker processes end: with their parent, and when it says so."""
+
+import os
+import signal
+import threading
+import time
+
+
+def heed_parent_alone(worker=None):
+    """Has a worker heed its parent's signals alone, and live no longer.
+
+    A cluster or a shell may signal all processes of a run; the parent then
+    wants its workers until it has come to a place where it can stop. And a
+    parent that is killed can tell its workers nothing.
+
+    Arguments
+    ---------
+    worker : int
+        The worker's number, as ``worker_init_fn`` of a DataLoader gets it.
+    """
+    del worker
+    parent = os.getppid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tells_sender = hasattr(signal, "sigtimedwait")  # not on macOS
+    if tells_sender:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def watch():
+        while os.getppid() == parent:
+            if not tells_sender:
+                time.sleep(1)
+            elif info := signal.sigtimedwait({signal.SIGTERM}, 1):
+                if info.si_pid == parent:
+                    break
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
