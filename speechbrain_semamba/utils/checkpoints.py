@@ -1,8 +1,12 @@
 """Weights: the official ones under our names, and strict loading."""
 
+import logging
 import re
+from pathlib import Path
 
 import torch
+
+logger = logging.getLogger(__name__)
 
 # Official name -> ours, tried in this order; {i} stands for a number.
 GENERATOR_NAMES = (
@@ -175,7 +179,44 @@ def read_weights(path, key=None):
     return {k.removeprefix("module."): v for k, v in weights.items()}
 
 
-def load_strictly(module, path):
+def find_weights(path):
+    """Returns the path of a file that must be there, for a ``Pretrainer``.
+
+    For what lies in no folder, SpeechBrain's own search asks the network, and
+    does so after the data are prepared.
+
+    Arguments
+    ---------
+    path : str
+        Where the file should be.
+
+    Returns
+    -------
+    str
+        The same.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "generator.ckpt"
+    >>> torch.save({}, path)
+    >>> find_weights(path).endswith("generator.ckpt")
+    True
+    """
+    path = str(path)
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"Pretrained weights must be a local file, but {path} is none: "
+            "mend the path."
+        )
+    return path
+
+
+def load_strictly(module, path, key=None, optional=False):
     """Loads weights that must fit, name by name and shape by shape.
 
     SpeechBrain's own loading of pretrained weights passes over a wrong
@@ -187,13 +228,21 @@ def load_strictly(module, path):
         What the weights are for.
     path : str
         A file that holds a state dict.
+    key : str
+        Where the file may hold it, as for ``read_weights``.
+    optional : bool
+        Whether the file may be missing; the module stays as it is then.
 
     Raises
     ------
     ValueError
         If a name is missing or left over, or a shape differs.
     """
-    check_fit(module, read_weights(path), path)
+    if optional and not Path(path).exists():
+        name = type(module).__name__
+        logger.info("No %s: %s keeps the weights it has.", path, name)
+        return
+    check_fit(module, read_weights(path, key), path)
 
 
 def check_fit(module, weights, source):

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from pathlib import Path
 
 from speechbrain.utils.distributed import main_process_only
@@ -69,32 +70,42 @@ def write_scores(path, scores, kinds=("noisy", "enhanced")):
     os.replace(partial, path)
 
 
-@main_process_only
-def drop_last_line(path, start):
-    """Takes the last line off a log, if it starts so.
+def log_stats(train_logger, meta, **stats):
+    """Logs an epoch once, although a run may have logged it before.
 
-    A run that was killed between the log of an epoch and its checkpoint logs
-    that epoch again.
+    A run that was killed after it had logged an epoch, but before it had saved
+    its checkpoint, comes to the same place again.
 
     Arguments
     ---------
-    path : str
-        The log; it need not exist.
-    start : str
-        How the line starts, such as "epoch: 3,".
+    train_logger : speechbrain.utils.train_logger.FileTrainLogger
+        The log. If its last line starts with the first of ``meta``, that line
+        is replaced.
+    meta : dict
+        What the line is of, such as the epoch, by name.
+    **stats : dict
+        As in ``log_stats`` of the logger.
 
     Example
     -------
-    >>> path = getfixture("tmp_path") / "log.txt"
-    >>> _ = path.write_text("epoch: 1, a\\nepoch: 2, b\\n")
-    >>> drop_last_line(path, "epoch: 1,")
-    >>> drop_last_line(path, "epoch: 2,")
-    >>> path.read_text()
-    'epoch: 1, a\\n'
+    >>> from speechbrain.utils.train_logger import FileTrainLogger
+    >>> logger = FileTrainLogger(getfixture("tmp_path") / "log.txt")
+    >>> for epoch, loss in ((1, 3.0), (2, 2.0), (2, 2.0)):
+    ...     log_stats(logger, {"epoch": epoch}, train_stats={"loss": loss})
+    >>> print(Path(logger.save_file).read_text().strip())
+    epoch: 1 - train loss: 3.00
+    epoch: 2 - train loss: 2.00
     """
+    name, value = next(iter(meta.items()))
+    _drop_last_line(train_logger.save_file, f"{name}: {value}")
+    train_logger.log_stats(meta, **stats)
+
+
+@main_process_only
+def _drop_last_line(path, start):
     path = Path(path)
     lines = path.read_text().splitlines(True) if path.is_file() else []
-    if lines and lines[-1].startswith(start):
+    if lines and re.match(re.escape(start) + "[, ]", lines[-1]):
         partial = path.with_name(f".{path.name}.part")
         partial.write_text("".join(lines[:-1]))
         os.replace(partial, path)

@@ -195,22 +195,23 @@ class SEMambaBrain(ResumableBrain):
         """After validation: logs, learning rate, checkpoint."""
         stats = {**means["losses"], **means["enhanced"]}
         lr = self.schedulers["generator"].get_last_lr()[0]
-        reports.drop_last_line(self.hparams.train_log, f"epoch: {epoch},")
-        self.hparams.train_logger.log_stats(
-            {"epoch": epoch, "lr": lr}, self.train_stats, stats
+        reports.log_stats(
+            self.hparams.train_logger,
+            {"epoch": epoch, "lr": lr},
+            train_stats=self.train_stats,
+            valid_stats=stats,
         )
         if self.hparams.use_tensorboard:
-            board, rate = self.hparams.tensorboard, {"lr": lr}
-            board.log_scalars(
-                epoch, train=self.train_stats, valid=stats, rate=rate
-            )
+            board, train = self.hparams.tensorboard, self.train_stats
+            board.log_scalars(epoch, train={"lr": lr, **train}, valid=stats)
             board.log_files(epoch, self.files.kept)
         self.end_epoch({"epoch": epoch, "pesq": stats["pesq"]}, max_key="pesq")
 
     def report_test(self, means, scores):
         """Logs the test, beside the scores of the noisy files."""
         noisy = {f"noisy_{k}": v for k, v in means["noisy"].items()}
-        self.hparams.train_logger.log_stats(
+        reports.log_stats(
+            self.hparams.train_logger,
             {"epoch loaded": self.hparams.epoch_counter.current},
             test_stats={**means["losses"], **means["enhanced"], **noisy},
         )
