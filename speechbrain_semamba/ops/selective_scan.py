@@ -170,7 +170,9 @@ def _choose(device_type, backend):
     if backend == "auto":
         for name, module in BACKENDS.items():
             if module.why_not(device_type) is None:
-                logger.info("selective scan on %s: %s", device_type, name)
+                # a log would break torch.compile's graph in two
+                if not torch.compiler.is_compiling():
+                    logger.info("selective scan on %s: %s", device_type, name)
                 return name
     if backend not in BACKENDS:
         raise ValueError(

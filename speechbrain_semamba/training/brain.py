@@ -61,6 +61,10 @@ class ResumableBrain(sb.Brain):
         if self.optimizer_step_limit is not None:
             # the command line has it as text
             self.optimizer_step_limit = int(self.optimizer_step_limit)
+        if self.compile and self.compile_module_keys is None:
+            # spectral norm changes the discriminator between two passes of
+            # one gradient, which only works uncompiled
+            self.compile_module_keys = ["generator"]
         self.averaged = None
         if self.hparams.ema_decay:
             self.averaged = AveragedGenerator(

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba.cli import main
+from speechbrain_semamba.utils.checkpointer import WholeCheckpointer
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
@@ -23,12 +25,13 @@ HPARAMS = sorted((RECIPE / "hparams").glob("*.yaml"))
 TINY = ["--segment_seconds=0.5", "--batch_size=6", "--pesq_workers=0"]
 
 
-def run_recipe(*options, hparams="hparams/semamba_mini.yaml"):
+def run_recipe(*options, hparams="hparams/semamba_mini.yaml", **how):
     return subprocess.run(
         [sys.executable, "train.py", hparams, *options],
         cwd=RECIPE,
         capture_output=True,
         text=True,
+        **how,
     )
 
 
@@ -136,8 +139,13 @@ def test_export_takes_the_best_epoch(run_folder):
 
 @pytest.mark.parametrize("path", HPARAMS, ids=lambda p: p.name)
 def test_every_yaml_builds_and_uses_every_key(path, tmp_path):
-    overrides = {"data_folder": "x", "output_folder": str(tmp_path)}
     text = path.read_text()
+    missing = re.findall(r"^(\w+): !PLACEHOLDER", text, re.M)
+    overrides = dict.fromkeys([*missing, "output_folder"], str(tmp_path))
+    weights = tmp_path / "generator.ckpt"
+    weights.touch()  # a pretrained file must be there, and is read later
+    if "pretrained_discriminator" in missing:
+        overrides["pretrained_discriminator"] = str(weights)
     hparams = load_hyperpyyaml(text, overrides)
     optimizer = hparams["opt_class"](hparams["generator"].parameters())
     assert optimizer.defaults["betas"] == (0.8, 0.99)
@@ -150,6 +158,42 @@ def test_every_yaml_builds_and_uses_every_key(path, tmp_path):
         used = f"<{key}>" in text or re.search(rf'[."]{key}\b', code)
         used = used or f"{{name}}{key[key.find('_') :]}" in code
         assert used, f"{key} of {path.name} is not used"
+
+
+def top_level(path):
+    """The text of each top-level key, in its order."""
+    return dict(
+        re.findall(r"^(\w+):(.*\n(?:[ ].*\n)*)", path.read_text(), re.M)
+    )
+
+
+@pytest.mark.parametrize(
+    "name, different",
+    [
+        ("pcs", {"pairs"}),
+        ("pretrained_d", {"pretrained_discriminator", "pretrainer"}),
+        (
+            "finetune",
+            {"data_folder", "pretrained_model", "pretrainer"}
+            | {"validation", "valid_share", "test_share", "prepare"}
+            | {"number_of_epochs", "lr"},
+        ),
+        (
+            "dynamic",
+            {"data_folder", "clean_folder", "noise_folder", "rir_folder"}
+            | {"validation", "valid_share", "test_share", "prepare"}
+            | {"snr_low", "snr_high", "reverb_prob", "pairs"},
+        ),
+    ],
+)
+def test_yaml_differs_only_where_it_must(name, different):
+    ours = top_level(RECIPE / "hparams" / f"semamba_{name}.yaml")
+    base = top_level(RECIPE / "hparams" / "semamba.yaml")
+    keys = ours.keys() | base.keys()
+    found = {key for key in keys if ours.get(key) != base.get(key)}
+    assert found == different | {"output_folder"}
+    shared = ours.keys() & base.keys()
+    assert [k for k in ours if k in shared] == [k for k in base if k in shared]
 
 
 def test_official_hyper_parameters(tmp_path):
@@ -194,6 +238,7 @@ def test_missing_half_is_named_before_training(small_corpus, tmp_path):
     [
         ([], "data_folder"),
         (["--data_folder=x", "--batchsize=3"], "batchsize"),
+        (["--data_folder=x", "--lr=1", "--lr=2"], "lr"),
         (
             [f"--data_folder={CORPUS}", "--batch_size=99"],
             "batch_size times accumulation",
@@ -242,3 +287,67 @@ def test_silent_and_short_training_files_do_no_harm(small_corpus, tmp_path):
     )
     assert run.returncode == 0, run.stderr[-3000:]
     assert "nan" not in (out / "train_log.txt").read_text()
+
+
+def newest_checkpoint(folder):
+    return WholeCheckpointer(folder / "save").find_checkpoint()
+
+
+def no_large_files():
+    """As a full disk: no file of this process can grow beyond 100 kB."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+def test_damaged_checkpoint_and_full_disk(small_corpus, run_folder, tmp_path):
+    """First the one before the newest is taken, then no new one fits."""
+    folder = tmp_path / "out"
+    shutil.copytree(run_folder, folder)
+    command = [
+        f"--data_folder={small_corpus}",
+        f"--output_folder={folder}",
+        *TINY,
+        "--number_of_epochs=3",
+    ]
+    damaged = newest_checkpoint(folder)
+    assert damaged.meta["epoch"] == 2
+    file = damaged.paramfiles["generator"]
+    file.write_bytes(file.read_bytes()[:-1])
+    before = sorted((folder / "save").iterdir())
+
+    run = run_recipe(*command, preexec_fn=no_large_files)
+    assert run.returncode != 0 and "Traceback" not in run.stderr
+    told = run.stdout + run.stderr
+    assert f"{damaged.path} is damaged: generator.ckpt" in told
+    assert "the checkpoint could not be written" in run.stderr
+    assert sorted((folder / "save").iterdir()) == before
+    assert newest_checkpoint(folder).path != damaged.path
+
+    run = run_recipe(*command)
+    assert run.returncode == 0, run.stderr[-3000:]
+    log = (folder / "train_log.txt").read_text()
+    assert re.findall(r"^epoch: (\d+)", log, re.M) == ["1", "2", "2", "3"]
+
+
+def test_official_protocol_at_full_size(small_corpus, tmp_path):
+    """One update of the paper's model, by the shipped hyper-parameters."""
+    run = run_recipe(
+        f"--data_folder={small_corpus}",
+        f"--output_folder={tmp_path / 'out'}",
+        "--validation=official",
+        "--segment_seconds=0.4",
+        "--batch_size=1",
+        "--pesq_workers=0",
+        "--debug",
+        "--debug_batches=1",
+        "--debug_epochs=1",
+        hparams="hparams/semamba.yaml",
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "2.4M" in run.stderr + run.stdout  # parameters of both networks
+    log = (tmp_path / "out" / "train_log.txt").read_text()
+    assert "nan" not in log and "train metric: " in log
+    valid, test = (
+        (tmp_path / "out" / f"{name}.json").read_text()
+        for name in ("valid", "test")
+    )
+    assert valid == test

@@ -1,12 +1,15 @@
 """Official names, sizes read off tensors, and strict loading."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from speechbrain.utils.parameter_transfer import Pretrainer
 
 from speechbrain_semamba.lobes.models.semamba import SEMamba
 from speechbrain_semamba.utils.checkpoints import (
+    find_weights,
     from_official_generator,
     generator_sizes,
     load_strictly,
@@ -102,3 +105,34 @@ def test_file_with_code_is_not_run(tmp_path):
     with pytest.raises(ValueError, match="no readable weights"):
         read_weights(path)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("place", ["d.ckpt", "./d.ckpt", "deep/d.ckpt", "{}"])
+def test_pretrainer_takes_local_files(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    place = place.format(tmp_path / "d.ckpt")
+    Path("deep").mkdir()
+    layer, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    wrapped = {f"module.{k}": v for k, v in layer.state_dict().items()}
+    torch.save({"discriminator": wrapped}, place)
+    files = set(tmp_path.rglob("*"))
+    pretrainer = Pretrainer(
+        loadables={"d": other},
+        paths={"d": find_weights(place)},
+        custom_hooks={"d": partial(load_strictly, key="discriminator")},
+    )
+    pretrainer.collect_files()
+    pretrainer.load_collected()
+    assert torch.equal(layer.weight, other.weight)
+    assert set(tmp_path.rglob("*")) == files
+
+
+def test_missing_weights(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none.ckpt is none"):
+        find_weights(tmp_path / "none.ckpt")
+    layer = torch.nn.Linear(2, 2)
+    before = layer.weight.clone()
+    load_strictly(layer, tmp_path / "none.ckpt", optional=True)
+    assert torch.equal(layer.weight, before)
+    with pytest.raises(FileNotFoundError):
+        load_strictly(layer, tmp_path / "none.ckpt")

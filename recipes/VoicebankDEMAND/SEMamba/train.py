@@ -13,6 +13,7 @@ import sys
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
+from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from speechbrain_semamba.nnet import losses
@@ -39,8 +40,7 @@ class SEMambaBrain(ResumableBrain):
             modules = {"generator": modules["generator"]}
             checkpointer.recoverables.pop("discriminator", None)
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
-        pool = self.hparams.score_pool
-        self.labels = PesqLabels(pool, self.stats, self.device)
+        self.labels = PesqLabels(hparams["score_pool"], self.stats, self.device)
 
     def fit_batch(self, batch):
         """Adds a batch to the window, whose last one updates the networks."""
@@ -279,8 +279,8 @@ def main():
     """Trains, tests, exports."""
     try:
         hparams, brain, (train, valid, test) = set_up()
-    except (ImportError, KeyError, OSError, ValueError) as error:
-        sys.exit(f"train.py: error: {error}")
+    except (ImportError, KeyError, OSError, ValueError, YAMLError) as error:
+        sys.exit(f"train.py: error: {getattr(error, 'problem', error)}")
     try:
         with brain.stop:
             brain.fit(hparams["epoch_counter"], train, valid)

@@ -1,0 +1,343 @@
+"""The recipes beside the official one: each as a command, and its mistakes."""
+
+import json
+import logging
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from speechbrain_semamba.lobes.models.metric_discriminator import (
+    MetricDiscriminator,
+)
+from speechbrain_semamba.lobes.models.semamba import SEMamba
+from speechbrain_semamba.processing.pcs import PerceptualContrastStretching
+from speechbrain_semamba.processing.segments import level_pair, read_wav
+from speechbrain_semamba.utils.audio_files import write_audio_file
+from speechbrain_semamba.utils.model_folder import write_model_folder
+
+ROOT = Path(__file__).parents[2]
+RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
+CORPUS = ROOT / "samples" / "voicebank_mini"
+sys.path.insert(0, str(RECIPE))  # as for train.py, whose yaml names its files
+SIZES = {"channels": 8, "num_blocks": 1, "d_state": 4, "expand": 2}
+TINY = [
+    "--generator={channels: 8, num_blocks: 1, d_state: 4, expand: 2}",
+    "--batch_size=4",
+    "--pesq_workers=0",
+    "--prepare_workers=1",
+    *(
+        f"--{name}_dataloader_opts={{num_workers: 0}}"
+        for name in ("train", "valid", "test")
+    ),
+]
+SHORT = ["--segment_seconds=0.5"]
+HALVES = ("clean", "noisy")
+
+
+def run_recipe(name, *options):
+    """One epoch of short segments, as a command."""
+    run = subprocess.run(
+        [sys.executable, "train.py", f"hparams/semamba_{name}.yaml"]
+        + [*options, *TINY, *SHORT, "--number_of_epochs=1"],
+        cwd=RECIPE,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+
+
+def losses_of(folder, epochs=1):
+    """The training losses of a finished run's epochs."""
+    log = (folder / "train_log.txt").read_text()
+    found = re.findall(r"^epoch: (\d+).*train loss: ([^,]+),", log, re.M)
+    assert [int(epoch) for epoch, _ in found] == list(range(1, epochs + 1))
+    assert "test pesq: " in log and (folder / "model").is_dir()
+    return [float(loss) for _, loss in found]
+
+
+@pytest.fixture(scope="module")
+def voicebank(tmp_path_factory):
+    """Ten utterances to train on, two to validate, two to test."""
+    folder = tmp_path_factory.mktemp("voicebank")
+    train = ("p2[34]?_*.wav", "p2[28][67]_001.wav")
+    for half in HALVES:
+        places = {f"{half}_trainset_28spk_wav": train}
+        places[f"{half}_testset_wav"] = ("*_001.wav",)
+        for place, patterns in places.items():
+            (folder / place).mkdir()
+            for pattern in patterns:
+                for file in (CORPUS / place).glob(pattern):
+                    shutil.copy(file, folder / place)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pairs(voicebank, tmp_path_factory):
+    """A folder of one's own pairs."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for half in HALVES:
+        source = voicebank / f"{half}_trainset_28spk_wav"
+        shutil.copytree(source, folder / half)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """Noises and rooms, one for each set."""
+    folder = tmp_path_factory.mktemp("sounds")
+    torch.manual_seed(0)
+    decay = torch.exp(-torch.arange(4000) / 800)
+    for kind, shape in (("noise", torch.ones(4000)), ("rir", decay)):
+        (folder / kind).mkdir()
+        for name in "abc":
+            wav = 0.1 * shape * torch.randn(1, 4000)
+            write_audio_file(folder / kind / f"{name}.wav", wav, 16000)
+    return folder
+
+
+@pytest.fixture
+def discriminator(tmp_path):
+    """The official form of a file: nested, and wrapped."""
+    torch.manual_seed(1)
+    weights = MetricDiscriminator().state_dict()
+    nested = {f"module.{k}": v for k, v in weights.items()}
+    path = tmp_path / "source" / "do_00100000.pth"
+    path.parent.mkdir()
+    torch.save({"discriminator": nested, "steps": 100000}, path)
+    return path
+
+
+def make_model(folder, seed=2, discriminator=None, **sizes):
+    sizes = {**SIZES, **sizes}
+    torch.manual_seed(seed)
+    write_model_folder(
+        folder,
+        SEMamba(**sizes).state_dict(),
+        sizes,
+        discriminator=discriminator,
+        overwrite=True,
+    )
+    return folder
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Calls one of train.py's functions as if from the command line."""
+    import train
+    from speechbrain.utils import fetching
+
+    def no_network(**_):
+        pytest.fail("asked the network")
+
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(fetching.huggingface_hub, "hf_hub_download", no_network)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def run(function, name, *options):
+        file = RECIPE / "hparams" / f"semamba_{name}.yaml"
+        options = (f"--output_folder={tmp_path / 'out'}", *options)
+        argv = ["train.py", str(file), *options, *TINY]
+        monkeypatch.setattr(sys, "argv", argv)
+        return getattr(train, function)()
+
+    yield run
+    root.handlers[:], root.level = handlers, level
+    assert not list(place.iterdir())
+
+
+def same(module, weights):
+    ours = module.state_dict()
+    assert ours.keys() == weights.keys()
+    return all(torch.equal(ours[k], weights[k]) for k in weights)
+
+
+def test_pcs(voicebank, tmp_path):
+    out = tmp_path / "out"
+    run_recipe(
+        "pcs",
+        f"--data_folder={voicebank}",
+        f"--output_folder={out}",
+    )
+    losses_of(out)
+
+
+def test_pcs_is_the_target_in_training_alone(voicebank, call, tmp_path):
+    # no crop: a segment longer than all files
+    _, _, loaders = call(
+        "set_up", "pcs", f"--data_folder={voicebank}", "--segment_seconds=9"
+    )
+    stretch = PerceptualContrastStretching(scale=None)
+    for name, loader in zip(("train", "valid", "test"), loaders):
+        item = loader.dataset[0]
+        entry = json.loads((tmp_path / "out" / f"{name}.json").read_text())
+        entry = entry[item["id"]]
+        noisy, clean = (
+            read_wav(entry[f"{half}_wav"].format(data_root=voicebank))
+            for half in ("noisy", "clean")
+        )
+        plain = level_pair(noisy, clean)
+        stretched = level_pair(noisy, stretch(clean[None])[0])
+        assert not torch.allclose(plain[1], stretched[1], atol=0.1)
+        noisy, clean = stretched if name == "train" else plain
+        assert torch.equal(item["noisy"][: len(noisy)], noisy)
+        assert torch.equal(item["clean"][: len(clean)], clean)
+
+
+def test_pretrained_discriminator(voicebank, discriminator, tmp_path):
+    out = tmp_path / "out"
+    run_recipe(
+        "pretrained_d",
+        f"--data_folder={voicebank}",
+        f"--pretrained_discriminator={discriminator}",
+        f"--output_folder={out}",
+    )
+    losses_of(out)
+    assert list(discriminator.parent.iterdir()) == [discriminator]
+
+
+def test_discriminator_is_loaded(voicebank, discriminator, call):
+    hparams, *_ = call(
+        "set_up",
+        "pretrained_d",
+        f"--data_folder={voicebank}",
+        f"--pretrained_discriminator={discriminator}",
+    )
+    torch.manual_seed(1)
+    expected = MetricDiscriminator().state_dict()
+    assert same(hparams["discriminator"], expected)
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("none/do.pth", None, "must be a local file, but "),
+        ("source", None, "must be a local file, but "),
+        ("source/bad.pth", b"PK\x03\x04", "holds no readable weights"),
+        ("source/g.pth", SEMamba, "does not fit MetricDiscriminator"),
+    ],
+)
+def test_faulty_discriminator(
+    voicebank, discriminator, call, tmp_path, name, content, message
+):
+    path = tmp_path / name
+    if content is SEMamba:
+        torch.save(SEMamba(**SIZES).state_dict(), path)
+    elif content:
+        path.write_bytes(content)
+    before = sorted((tmp_path / "source").iterdir())
+    with pytest.raises(SystemExit) as info:
+        call(
+            "main",
+            "pretrained_d",
+            f"--data_folder={voicebank}",
+            f"--pretrained_discriminator={path}",
+        )
+    text = info.value.code
+    assert message in text and str(path) in text and "\n" not in text
+    assert sorted((tmp_path / "source").iterdir()) == before
+
+
+def test_finetune_and_resume(pairs, call, tmp_path):
+    model, out = make_model(tmp_path / "model"), tmp_path / "out"
+    options = [f"--data_folder={pairs}", f"--pretrained_model={model}"]
+    run_recipe(
+        "finetune",
+        *options,
+        f"--output_folder={out}",
+    )
+    (first,) = losses_of(out)
+    assert {p.name for p in model.iterdir()} == {
+        "generator.ckpt",
+        "hyperparams.yaml",
+    }
+    log = (out / "log.txt").read_text()
+    assert log.count("MetricDiscriminator keeps the weights it has") == 1
+
+    # The second start would show it if it took other pretrained weights.
+    make_model(model, seed=3)
+    options += [*SHORT, "--number_of_epochs=2"]
+    hparams, brain, _ = call("set_up", "finetune", *options)
+    files = brain.checkpointer.find_checkpoint().paramfiles
+    saved = torch.load(files["generator"], weights_only=True)
+    assert not same(hparams["generator"], saved)
+    brain.on_fit_start()
+    assert same(hparams["generator"], saved)
+    call("main", "finetune", *options)
+    assert losses_of(out, 2)[0] == first
+
+
+def test_finetune_starts_from_the_model(pairs, call, tmp_path):
+    discriminator = MetricDiscriminator().state_dict()
+    model = make_model(tmp_path / "model", discriminator=discriminator)
+    hparams, *_ = call(
+        "set_up",
+        "finetune",
+        f"--data_folder={pairs}",
+        f"--pretrained_model={model}/",
+    )
+    generator = torch.load(model / "generator.ckpt", weights_only=True)
+    assert same(hparams["generator"], generator)
+    assert same(hparams["discriminator"], discriminator)
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (shutil.rmtree, "generator.ckpt is none"),
+        (lambda p: (p / "generator.ckpt").unlink(), "generator.ckpt is none"),
+        (lambda p: make_model(p, channels=12), "does not fit SEMamba"),
+        (
+            lambda p: (p / "discriminator.ckpt").write_bytes(b"no"),
+            "discriminator.ckpt holds no readable weights",
+        ),
+    ],
+)
+def test_faulty_model_folder(pairs, call, tmp_path, spoil, message):
+    model = make_model(tmp_path / "model")
+    spoil(model)
+    with pytest.raises(SystemExit) as info:
+        call(
+            "main",
+            "finetune",
+            f"--data_folder={pairs}",
+            f"--pretrained_model={model}",
+        )
+    assert message in info.value.code and "\n" not in info.value.code
+
+
+def test_dynamic_mixing(pairs, sounds, tmp_path):
+    out = tmp_path / "out"
+    run_recipe(
+        "dynamic",
+        f"--clean_folder={pairs / 'clean'}",
+        f"--noise_folder={sounds / 'noise'}",
+        f"--rir_folder={sounds / 'rir'}",
+        f"--output_folder={out}",
+    )
+    losses_of(out)
+
+
+def test_only_training_is_mixed_anew(pairs, sounds, call):
+    hparams, _, loaders = call(
+        "set_up",
+        "dynamic",
+        f"--clean_folder={pairs / 'clean'}",
+        f"--noise_folder={sounds / 'noise'}",
+        *SHORT,
+    )
+    train, valid, test = (loader.dataset for loader in loaders)
+    assert len(train[0]["noisy"]) == 8000 < len(valid[0]["noisy"])
+    first = [dataset[0]["noisy"] for dataset in (train, valid, test)]
+    hparams["epoch_counter"].current = 1
+    again = [dataset[0]["noisy"] for dataset in (train, valid, test)]
+    changed = [not torch.equal(x, y) for x, y in zip(first, again)]
+    assert changed == [True, False, False]
