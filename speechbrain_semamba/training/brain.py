@@ -158,6 +158,41 @@ class ResumableBrain(sb.Brain):
         module = getattr(module, "module", module)
         return getattr(module, "_orig_mod", module)
 
+    def part(self, name):
+        """A part of the generator, for a gradient of its own.
+
+        Arguments
+        ---------
+        name : str
+            The part's name in the generator.
+
+        Returns
+        -------
+        torch.nn.Module
+            None if the generator is compiled, and so all of a piece.
+        """
+        module = self.modules.generator
+        if hasattr(getattr(module, "module", module), "_orig_mod"):
+            return None
+        return getattr(self.raw("generator"), name)
+
+    def generator_for(self, stage):
+        """The generator that a stage uses: to be trained, or to be judged.
+
+        Arguments
+        ---------
+        stage : Stage
+            TRAIN, VALID or TEST.
+
+        Returns
+        -------
+        torch.nn.Module
+            In training with its wrappers, else the average, if there is one.
+        """
+        if stage == sb.Stage.TRAIN:
+            return self.modules.generator
+        return self.averaged or self.raw("generator")
+
     def on_stage_start(self, stage, epoch=None):
         """Begins with an empty window."""
         self.window = []
@@ -232,6 +267,9 @@ class ResumableBrain(sb.Brain):
         rank, _ = rank_and_size()
         suspects = gather_everywhere({rank: find_suspects(self.window)})
         names = sum(suspects.values(), [])
+        if not names:  # the fault lies elsewhere
+            ids = [key for batch in self.window for key in batch["ids"]]
+            names = sum(gather_everywhere({rank: ids}).values(), [])
         self.nonfinite_count += 1
         self.stats.count("skipped", 1)
         what = (

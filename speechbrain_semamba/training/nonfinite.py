@@ -15,8 +15,7 @@ def find_suspects(window):
     Returns
     -------
     list of str
-        Their ids; all of the window's if nothing is found, since the fault
-        lies elsewhere then.
+        Their ids; none if the fault lies elsewhere.
 
     Example
     -------
@@ -33,4 +32,4 @@ def find_suspects(window):
         found += [
             key for key, is_good in zip(batch["ids"], good) if not is_good
         ]
-    return found or [key for batch in window for key in batch["ids"]]
+    return found

@@ -2,13 +2,15 @@
 
 import logging
 import signal
+import time
 
 logger = logging.getLogger(__name__)
+SAME_SIGNAL_SECONDS = 3
 
 
 class StopSignal:
     """Notes SIGTERM (a cluster's pre-emption) and Ctrl-C until they can be
-    heeded; a second one ends the process where it stands.
+    heeded; one more, some seconds later, ends the process where it stands.
 
     Example
     -------
@@ -18,7 +20,7 @@ class StopSignal:
     """
 
     def __init__(self):
-        self.received = None
+        self.received, self._since = None, 0.0
 
     def __enter__(self):
         self._before = {
@@ -33,8 +35,11 @@ class StopSignal:
 
     def _note(self, number, frame):
         if self.received is not None:
-            self.leave()
-        self.received = number
+            # a cluster and torchrun may pass on one and the same
+            if time.monotonic() - self._since > SAME_SIGNAL_SECONDS:
+                self.leave()
+            return
+        self.received, self._since = number, time.monotonic()
         name = signal.Signals(number).name
         logger.warning("%s: the run stops after this step", name)
 

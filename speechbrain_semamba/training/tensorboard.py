@@ -28,6 +28,23 @@ class EnhancementBoard:
         self.stft = stft
         self._writer = None
 
+    def log_epoch(self, epoch, train, valid, files):
+        """Adds an epoch: its curves, its files.
+
+        Arguments
+        ---------
+        epoch : int
+            Its number.
+        train : dict
+            Losses and so on of the training, by name.
+        valid : dict
+            Losses and scores of the validation, by name.
+        files : dict
+            As for ``log_files``.
+        """
+        self.log_scalars(epoch, train=train, valid=valid)
+        self.log_files(epoch, files)
+
     @main_process_only
     def log_scalars(self, epoch, **groups):
         """Adds a point to each curve.

@@ -39,6 +39,23 @@ def score_table(means, kinds=("noisy", "enhanced")):
     return "\n".join(lines)
 
 
+@main_process_only
+def publish(path, means, scores):
+    """Writes the scores of each file and prints their means.
+
+    Arguments
+    ---------
+    path : str
+        The CSV file to write.
+    means : dict
+        For each kind of wave its means by name.
+    scores : dict
+        For each file's id its scores by kind.
+    """
+    write_scores(path, scores)
+    print(score_table(means))
+
+
 def write_scores(path, scores, kinds=("noisy", "enhanced")):
     """Writes the scores of each file; the CSV is complete or not there.
 

@@ -97,7 +97,10 @@ def test_generator_sees_labels_only_through_the_updated_discriminator(
     for labels in ((0.2, 0.4), (0.9, 0.7)):
         for lr in (0.0, 0.1):
             brain = make(labels)
-            brain.optimizers_dict["discriminator"].param_groups[0]["lr"] = lr
+            # Adam's first step would show the gradient's sign alone
+            parameters = brain.modules.discriminator.parameters()
+            optimizer = torch.optim.SGD(parameters, lr)
+            brain.optimizers_dict["discriminator"] = optimizer
             found.append(gradients_of_a_step(brain, batch)[1])
     assert same(found[0], found[2])
     assert not same(found[1], found[3])
@@ -269,8 +272,10 @@ def test_average_follows_the_generator_and_validates(make):
     ours = brain.compute_forward(one, sb.Stage.VALID)["mag_hat"]
     noisy = brain.hparams.stft.analyze(one.noisy.data)
     with torch.no_grad():
-        assert torch.equal(ours, brain.averaged.module(*noisy)[0])
-        assert not torch.equal(ours, brain.raw("generator")(*noisy)[0])
+        averaged = brain.averaged.module(*noisy)[0]
+        latest = brain.raw("generator")(*noisy)[0]
+    assert (ours - averaged).abs().max() < 1e-5
+    assert (ours - latest).abs().max() > 1e-4
 
 
 def test_dropout_depends_on_the_step_and_not_on_what_was_drawn(make, batch):
@@ -289,5 +294,5 @@ def test_window_of_many_batches_keeps_no_graph(make):
     brain = make(grad_accumulation_factor=2)
     step(brain, make_batches(1, 2)[0])
     (out,) = brain.window
-    assert not any(x.requires_grad for x in out["spectrum"])
+    assert not any(x.requires_grad for x in out["graph"])
     assert out["mag_hat"].grad is not None

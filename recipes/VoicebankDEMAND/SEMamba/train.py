@@ -14,12 +14,13 @@ import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml.error import YAMLError
-from speechbrain.utils.distributed import if_main_process, run_on_main
+from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_semamba.nnet import losses
 from speechbrain_semamba.training.brain import ResumableBrain, TrainingStopped
 from speechbrain_semamba.training.file_scores import FileScores, means_by_kind
 from speechbrain_semamba.training.pesq_labels import PesqLabels
+from speechbrain_semamba.training.split_backward import backward_part
 from speechbrain_semamba.utils import reports
 from speechbrain_semamba.utils.metrics import METRICS
 from speechbrain_semamba.utils.model_folder import export_run
@@ -50,19 +51,27 @@ class SEMambaBrain(ResumableBrain):
         loss = self.compute_objectives(out, batch, TRAIN)
         share = loss / self.grad_accumulation_factor
         self.scaler.scale(share).backward()  # as far as the spectrum
+        if self.grad_accumulation_factor == 1:
+            self.backward_phase(out)
         self.window.append(out)
         if self.step % self.grad_accumulation_factor == 0:
             self.fit_window()
         return loss.detach()
 
+    def backward_phase(self, out):
+        """Sends the phase's gradient through its decoder.
+
+        The discriminator has no part in it: there is time to compute PESQ.
+        """
+        _, phase_hat, features = out["graph"]
+        decoder, gradient = self.part("phase_decoder"), out["phase_hat"].grad
+        out["rest"] = backward_part(phase_hat, gradient, features, decoder)
+
     def generate(self, noisy, stage):
-        """The generator's spectrum of a noisy one."""
-        generator, context = self.modules.generator, self.training_ctx
-        if stage != TRAIN:
-            generator = self.averaged or self.raw("generator")
-            context = self.evaluation_ctx
+        """The generator's spectrum of a noisy one, and what its decoders got."""
+        context = self.training_ctx if stage == TRAIN else self.evaluation_ctx
         with context:
-            return generator(*noisy)
+            return self.generator_for(stage)(*noisy, return_features=True)
 
     def compute_forward(self, batch, stage):
         """Enhances a batch of waves whose level is already set.
@@ -78,9 +87,9 @@ class SEMambaBrain(ResumableBrain):
         out["noisy"] = stft.analyze(batch.noisy.data)
         at_once = is_train and self.grad_accumulation_factor == 1
         with torch.set_grad_enabled(at_once):
-            out["spectrum"] = self.generate(out["noisy"], stage)
+            out["graph"] = self.generate(out["noisy"], stage)
         out["mag_hat"], out["phase_hat"] = (
-            x.detach().requires_grad_(is_train) for x in out["spectrum"]
+            x.detach().requires_grad_(is_train) for x in out["graph"][:2]
         )
         out["wav_hat"] = stft.synthesize(
             out["mag_hat"], out["phase_hat"], out["clean"].shape[1]
@@ -122,9 +131,10 @@ class SEMambaBrain(ResumableBrain):
         for out in self.window:
             with self.no_sync(out is not self.window[-1]):
                 if self.grad_accumulation_factor > 1:
-                    out["spectrum"] = self.generate(out["noisy"], TRAIN)
-                gradients = [out[k].grad for k in ("mag_hat", "phase_hat")]
-                torch.autograd.backward(out["spectrum"], gradients)
+                    out["graph"] = self.generate(out["noisy"], TRAIN)
+                    self.backward_phase(out)
+                mask = out["graph"][0], out["mag_hat"].grad
+                torch.autograd.backward(*zip(mask, out["rest"]))
         self.update("generator", parts)
         self.end_window()
 
@@ -135,8 +145,7 @@ class SEMambaBrain(ResumableBrain):
         with self.training_ctx:
             score_clean = discriminator(mag, mag).float()
             score_hat = discriminator(mag, mag_hat).float()
-        futures = [future for out in self.window for future in out["scores"]]
-        labels = self.labels.wait(futures)
+        labels = self.labels.wait(sum((o["scores"] for o in self.window), []))
         return losses.discriminator_loss(score_clean, score_hat, labels)
 
     def cat(self, key):
@@ -145,10 +154,9 @@ class SEMambaBrain(ResumableBrain):
 
     def metric_loss(self):
         """What the updated discriminator thinks; adds to the gradients."""
+        discriminator = self.raw("discriminator")
         with self.training_ctx:
-            score = self.raw("discriminator")(
-                self.cat("mag"), self.cat("mag_hat")
-            )
+            score = discriminator(self.cat("mag"), self.cat("mag_hat"))
         loss = losses.metric_loss(score.float())
         share = self.hparams.loss_weights["metric"] * loss
         self.scaler.scale(share).backward(
@@ -195,16 +203,13 @@ class SEMambaBrain(ResumableBrain):
         """After validation: logs, learning rate, checkpoint."""
         stats = {**means["losses"], **means["enhanced"]}
         lr = self.schedulers["generator"].get_last_lr()[0]
+        log, meta = self.hparams.train_logger, {"epoch": epoch, "lr": lr}
         reports.log_stats(
-            self.hparams.train_logger,
-            {"epoch": epoch, "lr": lr},
-            train_stats=self.train_stats,
-            valid_stats=stats,
+            log, meta, train_stats=self.train_stats, valid_stats=stats
         )
         if self.hparams.use_tensorboard:
-            board, train = self.hparams.tensorboard, self.train_stats
-            board.log_scalars(epoch, train={"lr": lr, **train}, valid=stats)
-            board.log_files(epoch, self.files.kept)
+            train, files = {"lr": lr, **self.train_stats}, self.files.kept
+            self.hparams.tensorboard.log_epoch(epoch, train, stats, files)
         self.end_epoch({"epoch": epoch, "pesq": stats["pesq"]}, max_key="pesq")
 
     def report_test(self, means, scores):
@@ -215,9 +220,7 @@ class SEMambaBrain(ResumableBrain):
             {"epoch loaded": self.hparams.epoch_counter.current},
             test_stats={**means["losses"], **means["enhanced"], **noisy},
         )
-        if if_main_process():
-            reports.write_scores(self.hparams.test_scores, scores)
-            print(reports.score_table(means))
+        reports.publish(self.hparams.test_scores, means, scores)
 
 
 def dataio_prep(hparams, data_root):
@@ -286,11 +289,8 @@ def main():
             brain.fit(hparams["epoch_counter"], train, valid)
             brain.evaluate(test, max_key="pesq")
         if not brain.debug:  # which keeps no checkpoint
-            run_on_main(
-                export_run,
-                args=[hparams["output_folder"], hparams["model_folder"]],
-                kwargs={"overwrite": True},
-            )
+            folders = [hparams["output_folder"], hparams["model_folder"]]
+            run_on_main(export_run, folders, {"overwrite": True})
     except (OSError, TrainingStopped) as error:
         sys.exit(f"train.py: {error}")
 
