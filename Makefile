@@ -1,5 +1,6 @@
 # make demo: train a small SEMamba on the embedded corpus and enhance a file
 # make test: ruff and the whole test suite
+# make soak: kills training runs a hundred times, half of them of two processes
 # Both make .venv first; a second run takes it as it is.
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test install clean
+.PHONY: demo test soak install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python samples/demo.py --out $(DEMO)
@@ -16,6 +17,10 @@ test: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q
+
+soak: $(VENV)/.installed
+	$(BIN)/python tests/integration/kill_runs.py --kills 50
+	$(BIN)/python tests/integration/kill_runs.py --kills 50 --processes 2
 
 install: $(VENV)/.installed
 

@@ -44,7 +44,7 @@ def draw(enhanced, picture):
     from speechbrain.dataio.dataio import read_audio
 
     from speechbrain_semamba.processing.spectral import MagPhaseSTFT
-    from speechbrain_semamba.utils.tensorboard import spectrogram_image
+    from speechbrain_semamba.training.tensorboard import spectrogram_image
 
     files = NOISY, enhanced, CLEAN
     waves = [read_audio(str(file)) for file in files]

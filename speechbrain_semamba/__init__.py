@@ -5,6 +5,7 @@ The files, in the order in which the data walks through them:
 - ``processing.lengths``, ``processing.precision``: sizes, masks, dtypes
 - ``processing.spectral``: wav <-> (compressed magnitude, phase)
 - ``processing.segments``: level and crop of training pairs
+- ``processing.mixing``: training pairs of speech, noise and rooms, mixed anew
 - ``processing.pcs``: perceptual contrast stretching of a wav
 - ``processing.resampling``: the one resampler
 - ``ops``: the selective scan, its back ends, the other compiled operators
@@ -15,12 +16,20 @@ The files, in the order in which the data walks through them:
 - ``inference.enhancement``: the pretrained interface
 - ``utils.pairs``: clean and noisy folders -> checked pairs of files
 - ``utils.resampled_files``: resampled copies of files, in parallel
-- ``utils.extras``: packages that only some need
+- ``utils.manifests``, ``utils.prepare_record``: manifests, not written in vain
+- ``utils.extras``, ``utils.workers``: packages that only some need; processes
 - ``utils.metrics``, ``utils.score_pool``: PESQ, STOI, SI-SDR, in parallel
-- ``utils.reports``, ``utils.tensorboard``: what a run shows
+- ``utils.reports``: log, table and file of scores
 - ``utils.audio_files``: audio files in and out
 - ``utils.checkpoints``: official weights under our names, strict loading
+- ``utils.checkpointer``, ``utils.checkpoint_sums``: checkpoints that are whole
 - ``utils.model_folder``: training runs and official weights -> model folders
+- ``training.brain``: a Brain that can be killed, resumed and shared out
+- ``training.pesq_labels``, ``training.file_scores``: scores while others run
+- ``training.split_backward``, ``training.averaging``: gradients, averages
+- ``training.distributed``, ``training.seeding``: processes that agree
+- ``training.running_stats``, ``training.tensorboard``: what a run shows
+- ``training.nonfinite``, ``training.stop_signal``: what may end it
 - ``cli``: ``semamba enhance | export | convert | info``
 """
 

@@ -22,6 +22,14 @@ RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
 CORPUS = ROOT / "samples" / "voicebank_mini"
 sys.path.insert(0, str(RECIPE))  # as for train.py, whose yaml names its files
 HPARAMS = sorted((RECIPE / "hparams").glob("*.yaml"))
+WEIGHTS = {
+    "metric": 0.05,
+    "magnitude": 0.9,
+    "phase": 0.3,
+    "complex": 0.1,
+    "time": 0.2,
+    "consistency": 0.1,
+}
 TINY = ["--segment_seconds=0.5", "--batch_size=6", "--pesq_workers=0"]
 
 
@@ -105,7 +113,10 @@ def test_tensorboard_hears_and_sees(run_folder):
 
     events = event_accumulator.EventAccumulator(str(run_folder / "tensorboard"))
     tags = events.Reload().Tags()
-    assert {"pesq/valid", "loss/train", "metric/train"} <= set(tags["scalars"])
+    parts = {f"{name}/train" for name in WEIGHTS}
+    parts |= {"discriminator/train", "lr/train", "pesq/train"}
+    parts |= {"generator_gradient/train", "discriminator_gradient/train"}
+    assert parts | {"pesq/valid", "stoi/valid"} <= set(tags["scalars"])
     assert [e.step for e in events.Scalars("pesq/valid")] == [1, 2]
     assert len(tags["images"]) == 3
     assert len(tags["audio"]) == 9
@@ -206,14 +217,7 @@ def test_official_hyper_parameters(tmp_path):
         for name in ("generator", "discriminator")
     }
     assert sizes == {"generator": 2_258_769, "discriminator": 181_650}
-    assert hparams["loss_weights"] == {
-        "metric": 0.05,
-        "magnitude": 0.9,
-        "phase": 0.3,
-        "complex": 0.1,
-        "time": 0.2,
-        "consistency": 0.1,
-    }
+    assert hparams["loss_weights"] == WEIGHTS
     expected = {"lr": 5e-4, "lr_decay": 0.99, "batch_size": 4}
     expected["number_of_epochs"] = 200
     assert {k: hparams[k] for k in expected} == expected
@@ -267,13 +271,20 @@ def test_debug_in_half_precision_with_accumulation(small_corpus, tmp_path):
     assert not (tmp_path / "out" / "model").exists()
 
 
-def test_silent_and_short_training_files_do_no_harm(small_corpus, tmp_path):
+def test_odd_training_files_do_no_harm(small_corpus, tmp_path):
+    """Silent, constant, clipped and short ones."""
     import numpy as np
     import soundfile
 
     corpus = tmp_path / "corpus"
     shutil.copytree(small_corpus, corpus)
-    odd = {"p227_001": np.zeros(16000), "p228_001": 0.1 * np.ones(150)}
+    square = np.sign(np.sin(np.arange(16000.0)))
+    odd = {
+        "p227_001": np.zeros(16000),
+        "p228_001": 0.1 * np.ones(150),
+        "p230_001": 0.3 * np.ones(16000),
+        "p243_001": square,
+    }
     for name, wave in odd.items():
         for half in ("clean", "noisy"):
             file = corpus / f"{half}_trainset_28spk_wav" / f"{name}.wav"
@@ -286,7 +297,10 @@ def test_silent_and_short_training_files_do_no_harm(small_corpus, tmp_path):
         "--number_of_epochs=1",
     )
     assert run.returncode == 0, run.stderr[-3000:]
-    assert "nan" not in (out / "train_log.txt").read_text()
+    log = (out / "train_log.txt").read_text()
+    assert "nan" not in log and "skipped" not in log
+    (failed,) = re.findall(r"train pesq_failed: (\d+)", log)
+    assert 1 <= int(failed) <= len(odd)
 
 
 def newest_checkpoint(folder):
