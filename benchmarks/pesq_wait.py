@@ -179,7 +179,6 @@ def make_brain(pool, seconds, folder):
     )
     brain.init_optimizers()
     brain.on_stage_start(sb.Stage.TRAIN)
-    brain.nonfinite_count = 0
     return brain
 
 

@@ -24,12 +24,14 @@ The files, in the order in which the data walks through them:
 - ``utils.checkpoints``: official weights under our names, strict loading
 - ``utils.checkpointer``, ``utils.checkpoint_sums``: checkpoints that are whole
 - ``utils.model_folder``: training runs and official weights -> model folders
-- ``training.brain``: a Brain that can be killed, resumed and shared out
+- ``training.pair_reader``: what a dataset calls for each item
 - ``training.pesq_labels``, ``training.file_scores``: scores while others run
 - ``training.split_backward``, ``training.averaging``: gradients, averages
 - ``training.distributed``, ``training.seeding``: processes that agree
 - ``training.running_stats``, ``training.tensorboard``: what a run shows
 - ``training.nonfinite``, ``training.stop_signal``: what may end it
+- ``training.resumable``: a Brain that can be killed, resumed and shared out
+- ``training.window``: its updates, a window of batches at a time
 - ``cli``: ``semamba enhance | export | convert | info``
 """
 

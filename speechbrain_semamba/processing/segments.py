@@ -32,6 +32,10 @@ def level_pair(noisy, clean):
     return torch.stack([noisy, clean]) * rms_gain(noisy[None])
 
 
+class UnusableFile(ValueError):
+    """A file that cannot be trained on; the message says which and why."""
+
+
 class RecordedPairs:
     """Reads pairs of files, and scales them as ``level_pair`` does.
 
@@ -110,12 +114,15 @@ def read_wav(path):
 
     Raises
     ------
-    ValueError
+    UnusableFile
         If a sample is not finite; names the file.
     """
     wav = read_audio(path)
     if not wav.isfinite().all():
-        raise ValueError(f"{path} holds samples that are not finite")
+        raise UnusableFile(
+            f"{path} holds samples that are not finite; mend it, or remove "
+            "both halves"
+        )
     return wav
 
 

@@ -48,9 +48,12 @@ def mean_everywhere(values, device="cpu"):
     {'loss': 2.0, 'count': 3.0}
     """
     # as one tensor: each scalar read alone would wait for the device
+    dtype = torch.float64
+    if torch.device(device).type == "mps":  # which has none
+        dtype = torch.float32
     scalars = torch.stack(
         [
-            torch.as_tensor(x, dtype=torch.float64, device=device).detach()
+            torch.as_tensor(x, dtype=dtype, device=device).detach()
             for x in values.values()
         ]
     )

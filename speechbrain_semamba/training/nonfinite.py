@@ -10,7 +10,7 @@ def find_suspects(window):
     ---------
     window : list of dict
         For each batch its utterances under ``ids``; all tensors among the
-        other entries are looked at [batch, ...].
+        other entries, and in tuples of them, are looked at [batch, ...].
 
     Returns
     -------
@@ -25,7 +25,10 @@ def find_suspects(window):
     """
     found = []
     for batch in window:
-        tensors = [x for x in batch.values() if torch.is_tensor(x)]
+        tensors = []
+        for value in batch.values():
+            values = value if isinstance(value, tuple) else [value]
+            tensors += [x for x in values if torch.is_tensor(x)]
         tensors += [x.grad for x in tensors if x.is_leaf and x.grad is not None]
         finite = [x.detach().isfinite().flatten(1).all(1) for x in tensors]
         good = torch.stack(finite).all(0).tolist()

@@ -41,7 +41,8 @@ def backward_part(output, gradient, features, part):
     >>> one.weight.grad is None
     False
     """
-    if part is None:
+    if part is None or not features.requires_grad:
         return output, gradient
-    output.backward(gradient, inputs=[features, *part.parameters()])
+    trained = [p for p in part.parameters() if p.requires_grad]
+    output.backward(gradient, inputs=[features, *trained])
     return features, features.grad

@@ -14,6 +14,8 @@ class EnhancementBoard:
 
     Arguments
     ---------
+    enabled : bool
+        Whether to write anything.
     save_dir : str
         Folder for TensorBoard's files.
     sample_rate : int
@@ -22,7 +24,10 @@ class EnhancementBoard:
         Makes the pictures.
     """
 
-    def __init__(self, save_dir, sample_rate, stft):
+    def __init__(self, enabled, save_dir, sample_rate, stft):
+        if enabled:  # now, rather than after an epoch
+            import_extra("tensorboard", "Curves")
+        self.enabled = enabled
         self.save_dir = save_dir
         self.sample_rate = sample_rate
         self.stft = stft
@@ -42,8 +47,9 @@ class EnhancementBoard:
         files : dict
             As for ``log_files``.
         """
-        self.log_scalars(epoch, train=train, valid=valid)
-        self.log_files(epoch, files)
+        if self.enabled:
+            self.log_scalars(epoch, train=train, valid=valid)
+            self.log_files(epoch, files)
 
     @main_process_only
     def log_scalars(self, epoch, **groups):
@@ -86,7 +92,6 @@ class EnhancementBoard:
     def writer(self):
         """The SummaryWriter, opened when the first thing is written."""
         if self._writer is None:
-            import_extra("tensorboard", "Curves")
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(self.save_dir)

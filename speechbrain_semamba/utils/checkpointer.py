@@ -41,6 +41,10 @@ TORCH_WRITES = re.compile(
 )
 
 
+class UnfitCheckpoint(ValueError):
+    """A whole checkpoint that is not one of this configuration."""
+
+
 class WholeCheckpointer(Checkpointer):
     """SpeechBrain's checkpointer, for runs that may be cut short anywhere.
 
@@ -141,6 +145,11 @@ class WholeCheckpointer(Checkpointer):
         -------
         Checkpoint
             None if there is none.
+
+        Raises
+        ------
+        UnfitCheckpoint
+            If it is not one of these recoverables.
         """
         chosen = _on_main(
             self.find_checkpoint,
@@ -150,7 +159,7 @@ class WholeCheckpointer(Checkpointer):
             ckpt_predicate,
         )
         if chosen is not None:
-            self.load_checkpoint(chosen)
+            self._load_what_fits(chosen)
         elif if_main_process() and self._candidates():
             logger.warning(
                 f"None of the checkpoints in {self.checkpoints_dir} is whole "
@@ -159,6 +168,31 @@ class WholeCheckpointer(Checkpointer):
         else:
             logger.info("Would load a checkpoint here, but none found yet.")
         return chosen
+
+    def _load_what_fits(self, checkpoint):
+        """Loads a checkpoint, unless it is one of another configuration."""
+        optional = self.optional_recoverables
+        lacks = [
+            name
+            for name in self.recoverables
+            if name not in checkpoint.paramfiles
+            and not (
+                optional.get(name)
+                or "dataloader" in name
+                or self.allow_partial_load
+            )
+        ]
+        reason = f"it lacks {', '.join(lacks)}"
+        try:
+            if not lacks:
+                self.load_checkpoint(checkpoint)
+                return
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+        raise UnfitCheckpoint(
+            f"{checkpoint.path} was saved with other options, {reason}; give "
+            "the same ones, or name another output_folder"
+        )
 
     def delete_checkpoints(
         self,

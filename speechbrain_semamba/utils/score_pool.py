@@ -69,6 +69,11 @@ class ScorePool:
             score, reference, estimate, self.sample_rate, metrics
         )
 
+    def close(self):
+        """Ends the processes; what they have not scored yet is given up."""
+        if self.num_workers:
+            self._executor.shutdown(kill_workers=True)
+
 
 class InlineExecutor(Executor):
     """Does at once, in this process, what it is handed.

@@ -1,5 +1,6 @@
 """How worker processes end: with their parent, and when it says so."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -19,14 +20,16 @@ def heed_parent_alone(worker=None):
         The worker's number, as ``worker_init_fn`` of a DataLoader gets it.
     """
     del worker
-    parent = os.getppid()
+    keeper = os.getppid()  # which may be a server that forks for the parent
+    process = multiprocessing.parent_process()
+    parent = keeper if process is None else process.pid
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tells_sender = hasattr(signal, "sigtimedwait")  # not on macOS
     if tells_sender:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
     def watch():
-        while os.getppid() == parent:
+        while os.getppid() == keeper:
             if not tells_sender:
                 time.sleep(1)
             elif info := signal.sigtimedwait({signal.SIGTERM}, 1):

@@ -19,9 +19,9 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import ddp_init_group
 
-from speechbrain_semamba.training.brain import TrainingStopped
 from speechbrain_semamba.training.distributed import rank_and_size
 from speechbrain_semamba.training.file_scores import means_by_kind
+from speechbrain_semamba.training.resumable import TrainingStopped
 from speechbrain_semamba.utils.checkpointer import WholeCheckpointer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unittests"))
@@ -181,7 +181,7 @@ def spoilt_steps(folder):
     alone has what spoils them."""
     rank, _ = rank_and_size()
     brain = build(folder, nonfinite_patience=1)
-    logger = logging.getLogger("speechbrain_semamba.training.brain")
+    logger = logging.getLogger("speechbrain_semamba.training.window")
     warnings = []
     handler = logging.Handler()
     handler.emit = lambda record: warnings.append(record.getMessage())

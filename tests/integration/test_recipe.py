@@ -84,7 +84,7 @@ def test_log_has_each_epoch_once(run_folder):
 def test_resumed_run_goes_on_with_its_learning_rate(run_folder):
     log = (run_folder / "train_log.txt").read_text()
     rates = [float(x) for x in re.findall(r"lr: (\S+) ", log)]
-    assert rates[1] == pytest.approx(0.94 * rates[0], rel=1e-2)
+    assert rates[1] == pytest.approx(0.925 * rates[0], rel=1e-2)
     assert rates[1] < rates[0]
 
 
@@ -162,7 +162,8 @@ def test_every_yaml_builds_and_uses_every_key(path, tmp_path):
     assert optimizer.defaults["betas"] == (0.8, 0.99)
     assert hparams["scheduler_class"](optimizer).gamma == hparams["lr_decay"]
     code = (RECIPE / "train.py").read_text()
-    code += (ROOT / "speechbrain_semamba" / "training" / "brain.py").read_text()
+    training = ROOT / "speechbrain_semamba" / "training"
+    code += (training / "resumable.py").read_text()
     run_options = {"precision", "eval_precision", "max_grad_norm"}
     run_options |= {"ckpt_interval_minutes"}
     for key in hparams.keys() - run_options:

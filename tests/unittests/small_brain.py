@@ -101,7 +101,6 @@ def make_brain(folder, networks, labels, hparams=None, **run_opts):
     brain.init_optimizers()
     brain.on_stage_start(sb.Stage.TRAIN)
     brain.modules.train()
-    brain.nonfinite_count = 0  # as fit does
     return brain
 
 

@@ -15,7 +15,7 @@ from small_brain import (
     step,
 )
 
-from speechbrain_semamba.training.brain import TrainingStopped
+from speechbrain_semamba.training.resumable import TrainingStopped
 
 LABELS = (0.2, 0.4, 0.9, 0.6, 0.1, 0.8, 0.3, 0.5, 0.7, 0.2, 0.4, 0.6)
 DOUBLE = torch.float64
@@ -159,7 +159,19 @@ def test_scale_that_overflows_is_lowered_and_not_counted(make, batch):
     trained = [key for key in before if not key.endswith(("_u", "_v"))]
     assert all(torch.equal(before[k], state(brain)[k]) for k in trained)
     assert brain.scaler.get_scale() == 2.0**126
-    assert brain.nonfinite_count == 0
+    assert "skipped" not in brain.stats.summary()
+
+
+def test_gradient_that_no_scale_can_mend_is_counted(make, batch):
+    brain = make(nonfinite_patience=0)
+    brain.scaler = torch.GradScaler("cpu", init_scale=4.0)
+    next(brain.modules.generator.parameters()).register_hook(
+        lambda gradient: gradient * math.nan
+    )
+    with pytest.raises(TrainingStopped, match="update of the generator"):
+        for _ in range(4):
+            step(brain, batch)
+    assert brain.step == 3
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -296,3 +308,114 @@ def test_window_of_many_batches_keeps_no_graph(make):
     (out,) = brain.window
     assert not any(x.requires_grad for x in out["graph"])
     assert out["mag_hat"].grad is not None
+
+
+@pytest.mark.parametrize("frozen", ["encoder", "phase_decoder", "blocks"])
+def test_frozen_weights_stay(make, batch, frozen):
+    networks = small_networks()
+    getattr(networks[0], frozen).requires_grad_(False)
+    brain = make(networks=networks)
+    before = state(brain)
+    step(brain, batch)
+    after = state(brain)
+    for key in before:
+        if key.startswith(f"generator.{frozen}."):
+            assert torch.equal(before[key], after[key])
+    assert brain.optimizer_step == 1
+
+
+def test_all_but_one_decoder_frozen(make, batch):
+    networks = small_networks()
+    networks[0].requires_grad_(False)
+    networks[0].mask_decoder.requires_grad_(True)
+    networks[0].phase_decoder.requires_grad_(True)
+    brain = make(networks=networks)
+    before = state(brain)
+    step(brain, batch)
+    after = state(brain)
+    key = "generator.{}.dense.layers.0.conv.weight"
+    for name in ("mask_decoder", "phase_decoder"):
+        assert not torch.equal(
+            before[key.format(name)], after[key.format(name)]
+        )
+
+
+def test_gradient_in_two_parts_equals_that_in_one(make, batch):
+    """A compiled network has no parts."""
+    whole, parts = (make(networks=small_networks(dtype=DOUBLE)) for _ in "ab")
+    whole.part = lambda name: None
+    (batch,) = make_batches(1, 2, dtype=DOUBLE)
+    ours, theirs = (gradients_of_a_step(x, batch) for x in (parts, whole))
+    for x, y in zip(sum(ours, []), sum(theirs, [])):
+        torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:.*lru_cache:UserWarning")
+def test_compiled_generator_trains_in_one_graph(make, batch):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    plain, compiled = make(), make()
+    compiled.modules["generator"] = torch.compile(
+        compiled.modules.generator, backend=backend
+    )
+    for brain in (plain, compiled):
+        step(brain, batch)
+    assert len(graphs) == 1
+    assert compiled.part("phase_decoder") is None
+    assert compiled.raw("generator") is not compiled.modules.generator
+    for name in WEIGHTS:
+        assert compiled.losses[name] == pytest.approx(
+            plain.losses[name], rel=1e-4
+        )
+
+
+def test_compile_leaves_the_discriminator(make):
+    assert make(compile=True).compile_module_keys == ["generator"]
+    keys = ["discriminator"]
+    assert (
+        make(compile=True, compile_module_keys=keys).compile_module_keys == keys
+    )
+
+
+def test_precision_of_the_evaluation_is_its_own(make):
+    (one,) = make_batches(1, 1)
+    plain = make().compute_forward(one, sb.Stage.VALID)["mag_hat"]
+    half = make(eval_precision="bf16")
+    ours = half.compute_forward(one, sb.Stage.VALID)["mag_hat"]
+    assert ours.dtype == torch.float32
+    assert 1e-5 < (ours - plain).abs().max() < 0.5
+    with torch.no_grad():
+        train = half.compute_forward(one, sb.Stage.TRAIN)["mag_hat"]
+    torch.testing.assert_close(train, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_progress_bar_shows_losses_and_pesq(make, batch):
+    brain = make()
+    step(brain, batch)
+    text = brain.update_average(torch.tensor(0.0), 0.0)
+    losses = brain.losses
+    assert text == (
+        f"{losses['loss']:.3f}, discriminator={losses['discriminator']:.3g}, "
+        "pesq=2.05"
+    )
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"grad_accumulation_factor": 0}, "must be 1 or more, not 0"),
+        ({"precision": "fp16"}, "fp16"),
+    ],
+)
+def test_options_that_cannot_be(make, options, message):
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+def test_whole_files_are_not_batched(make):
+    with pytest.raises(ValueError, match="must be 1, so that each file"):
+        make().make_dataloader([1, 2], sb.Stage.VALID, batch_size=2)

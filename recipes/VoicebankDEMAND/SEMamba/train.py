@@ -17,18 +17,21 @@ from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_semamba.nnet import losses
-from speechbrain_semamba.training.brain import ResumableBrain, TrainingStopped
+from speechbrain_semamba.processing.segments import UnusableFile
 from speechbrain_semamba.training.file_scores import FileScores, means_by_kind
+from speechbrain_semamba.training.pair_reader import PairReader
 from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.split_backward import backward_part
+from speechbrain_semamba.training.window import TrainingStopped, WindowedBrain
 from speechbrain_semamba.utils import reports
 from speechbrain_semamba.utils.metrics import METRICS
 from speechbrain_semamba.utils.model_folder import export_run
 
+MISTAKES = ImportError, KeyError, OSError, RuntimeError, ValueError, YAMLError
 TRAIN, VALID, TEST = sb.Stage.TRAIN, sb.Stage.VALID, sb.Stage.TEST
 
 
-class SEMambaBrain(ResumableBrain):
+class SEMambaBrain(WindowedBrain):
     """Alternates discriminator and generator steps.
 
     The batches between two updates are a window. The discriminator sees a
@@ -133,8 +136,10 @@ class SEMambaBrain(ResumableBrain):
                 if self.grad_accumulation_factor > 1:
                     out["graph"] = self.generate(out["noisy"], TRAIN)
                     self.backward_phase(out)
-                mask = out["graph"][0], out["mag_hat"].grad
-                torch.autograd.backward(*zip(mask, out["rest"]))
+                rest, gradient = out["rest"]
+                torch.autograd.backward(
+                    [out["graph"][0], rest], [out["mag_hat"].grad, gradient]
+                )
         self.update("generator", parts)
         self.end_window()
 
@@ -207,9 +212,8 @@ class SEMambaBrain(ResumableBrain):
         reports.log_stats(
             log, meta, train_stats=self.train_stats, valid_stats=stats
         )
-        if self.hparams.use_tensorboard:
-            train, files = {"lr": lr, **self.train_stats}, self.files.kept
-            self.hparams.tensorboard.log_epoch(epoch, train, stats, files)
+        train, files = {"lr": lr, **self.train_stats}, self.files.kept
+        self.hparams.tensorboard.log_epoch(epoch, train, stats, files)
         self.end_epoch({"epoch": epoch, "pesq": stats["pesq"]}, max_key="pesq")
 
     def report_test(self, means, scores):
@@ -225,25 +229,17 @@ class SEMambaBrain(ResumableBrain):
 
 def dataio_prep(hparams, data_root):
     """Datasets of pairs, which the yaml says how to make."""
-
-    def make(name):
-        pairs, is_train = hparams["pairs"][name], name == "train"
-
-        def read(*item):
-            *wavs, utterance = item
-            epoch = hparams["epoch_counter"].current if is_train else 0
-            return pairs(*wavs, epoch, utterance)
-
-        dataset = sb.dataio.dataset.DynamicItemDataset.from_json(
-            hparams[f"{name}_json"],
-            replacements={"data_root": data_root},
+    datasets = {}
+    for name, pairs in hparams["pairs"].items():
+        counter = hparams["epoch_counter"] if name == "train" else None
+        datasets[name] = sb.dataio.dataset.DynamicItemDataset.from_json(
+            hparams[f"{name}_json"], replacements={"data_root": data_root}
         )
-        takes, provides = [*pairs.takes, "id"], ["noisy", "clean"]
-        dataset.add_dynamic_item(read, takes, provides)
-        dataset.set_output_keys(["id", *provides])
-        return dataset
-
-    return {name: make(name) for name in ("train", "valid", "test")}
+        datasets[name].add_dynamic_item(
+            PairReader(pairs, counter), [*pairs.takes, "id"], ["noisy", "clean"]
+        )
+        datasets[name].set_output_keys(["id", "noisy", "clean"])
+    return datasets
 
 
 def set_up():
@@ -282,7 +278,7 @@ def main():
     """Trains, tests, exports."""
     try:
         hparams, brain, (train, valid, test) = set_up()
-    except (ImportError, KeyError, OSError, ValueError, YAMLError) as error:
+    except MISTAKES as error:
         sys.exit(f"train.py: error: {getattr(error, 'problem', error)}")
     try:
         with brain.stop:
@@ -291,8 +287,11 @@ def main():
         if not brain.debug:  # which keeps no checkpoint
             folders = [hparams["output_folder"], hparams["model_folder"]]
             run_on_main(export_run, folders, {"overwrite": True})
-    except (OSError, TrainingStopped) as error:
-        sys.exit(f"train.py: {error}")
+    except (OSError, TrainingStopped, UnusableFile) as error:
+        # of what a DataLoader's worker raised, the last line is the message
+        sys.exit(f"train.py: {str(error).strip().splitlines()[-1]}")
+    finally:
+        hparams["score_pool"].close()
 
 
 if __name__ == "__main__":

@@ -1,26 +1,16 @@
 """A Brain with an optimizer for each network, to be killed and resumed."""
 
-import logging
 import math
 
 import speechbrain as sb
-import torch
-from speechbrain.utils.distributed import if_main_process
 from torch.utils.data import DistributedSampler
 
 from speechbrain_semamba.training.averaging import AveragedGenerator
-from speechbrain_semamba.training.distributed import (
-    gather_everywhere,
-    mean_everywhere,
-    rank_and_size,
-)
-from speechbrain_semamba.training.nonfinite import find_suspects
+from speechbrain_semamba.training.distributed import rank_and_size
 from speechbrain_semamba.training.running_stats import RunningStats
-from speechbrain_semamba.training.seeding import seed_step
 from speechbrain_semamba.training.stop_signal import StopSignal
+from speechbrain_semamba.utils.checkpointer import UnfitCheckpoint
 from speechbrain_semamba.utils.workers import heed_parent_alone
-
-logger = logging.getLogger(__name__)
 
 
 class TrainingStopped(RuntimeError):
@@ -31,11 +21,8 @@ class ResumableBrain(sb.Brain):
     """What a run needs so that it can be left alone.
 
     Several networks, each with an optimizer and a schedule; files shared out
-    over the processes; steps that are skipped on all processes if a loss or a
-    gradient is not finite on one; checkpoints from which a run goes on as if
-    it had not been interrupted. Subclasses fill ``window`` with the batches
-    between two updates, call ``update`` for each network, then
-    ``end_window``.
+    over the processes; checkpoints from which a run goes on as if it had not
+    been interrupted.
 
     The hparams give ``seed``, ``epoch_counter``, ``scheduler_class`` and
     ``ema_decay`` (0 for none).
@@ -56,6 +43,11 @@ class ResumableBrain(sb.Brain):
 
     def __init__(self, modules, opt_class, hparams, run_opts, checkpointer):
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
+        if self.grad_accumulation_factor < 1:
+            raise ValueError(
+                "grad_accumulation_factor must be 1 or more, not "
+                f"{self.grad_accumulation_factor}"
+            )
         self.stop, self.stats, self.window = StopSignal(), RunningStats(), []
         checkpointer.add_recoverable("stats", self.stats)
         if self.optimizer_step_limit is not None:
@@ -71,6 +63,46 @@ class ResumableBrain(sb.Brain):
                 self.modules.generator, self.hparams.ema_decay
             )
             checkpointer.add_recoverable("generator_ema", self.averaged)
+
+    def on_fit_start(self):
+        """As in SpeechBrain; a checkpoint of another run is refused.
+
+        Raises
+        ------
+        TrainingStopped
+            If the checkpoint does not fit these options.
+        """
+        try:
+            super().on_fit_start()
+        except UnfitCheckpoint as error:
+            raise TrainingStopped(str(error)) from error
+
+    def on_evaluate_start(self, max_key=None, min_key=None):
+        """Recovers the best checkpoint.
+
+        Arguments
+        ---------
+        max_key : str
+            The score that it has most of.
+        min_key : str
+            The score that it has least of.
+
+        Raises
+        ------
+        TrainingStopped
+            If there is none, or it does not fit these options.
+        """
+        try:
+            found = self.checkpointer.recover_if_possible(
+                max_key=max_key, min_key=min_key
+            )
+        except UnfitCheckpoint as error:
+            raise TrainingStopped(str(error)) from error
+        if found is None:
+            raise TrainingStopped(
+                f"there is no checkpoint in {self.checkpointer.checkpoints_dir}"
+                " to be tested; train for at least one epoch"
+            )
 
     def init_optimizers(self):
         """One optimizer and one schedule for each network."""
@@ -111,10 +143,17 @@ class ResumableBrain(sb.Brain):
         Raises
         ------
         ValueError
-            If there are too few files for one update.
+            If there are too few files for one update, or a batch of whole
+            files is larger than one.
         """
         rank, size = rank_and_size()
         sampler = range(rank, len(dataset), size)
+        if stage != sb.Stage.TRAIN and loader_kwargs["batch_size"] != 1:
+            raise ValueError(
+                "batch_size of validation and test must be 1, so that each "
+                "file is enhanced at its own length; found "
+                f"{loader_kwargs['batch_size']}"
+            )
         if stage == sb.Stage.TRAIN:
             batch = loader_kwargs["batch_size"] * self.grad_accumulation_factor
             if len(dataset) < batch * size:
@@ -158,24 +197,6 @@ class ResumableBrain(sb.Brain):
         module = getattr(module, "module", module)
         return getattr(module, "_orig_mod", module)
 
-    def part(self, name):
-        """A part of the generator, for a gradient of its own.
-
-        Arguments
-        ---------
-        name : str
-            The part's name in the generator.
-
-        Returns
-        -------
-        torch.nn.Module
-            None if the generator is compiled, and so all of a piece.
-        """
-        module = self.modules.generator
-        if hasattr(getattr(module, "module", module), "_orig_mod"):
-            return None
-        return getattr(self.raw("generator"), name)
-
     def generator_for(self, stage):
         """The generator that a stage uses: to be trained, or to be judged.
 
@@ -196,105 +217,6 @@ class ResumableBrain(sb.Brain):
     def on_stage_start(self, stage, epoch=None):
         """Begins with an empty window."""
         self.window = []
-
-    def start_window(self):
-        """Seeds what is random in an update: dropout, differently each time
-        and on each process, but always as the uninterrupted run does."""
-        epoch, (rank, _) = self.hparams.epoch_counter.current, rank_and_size()
-        seed_step(self.hparams.seed, epoch, self.step, rank)
-        self.losses, self.skipped = {}, []
-
-    def update(self, name, losses):
-        """Steps an optimizer, unless a loss or the gradient is not finite.
-
-        Arguments
-        ---------
-        name : str
-            The network, a key of ``modules``.
-        losses : dict
-            Scalars by name, to decide on and to show.
-        """
-        optimizer = self.optimizers_dict[name]
-        parameters = list(self.modules[name].parameters())
-        self.scaler.unscale_(optimizer)
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
-        if self.max_grad_norm > 0:
-            torch.nn.utils.clip_grads_with_norm_(
-                parameters, self.max_grad_norm, norm
-            )
-        losses = {**losses, f"{name}_gradient": norm}
-        losses = mean_everywhere(losses, self.device)
-        if self.scaler.is_enabled():
-            # which expects gradients beyond float16, and skips them itself
-            finite = all(map(math.isfinite, list(losses.values())[:-1]))
-        else:
-            finite = all(map(math.isfinite, losses.values()))
-        if finite:
-            self.scaler.step(optimizer)
-        else:
-            self.skipped.append(name)
-        optimizer.zero_grad(set_to_none=True)
-        self.stats.update(losses)
-        self.losses.update(losses)
-
-    def end_window(self):
-        """Ends an update: averages, reports, and stops if it has to.
-
-        Raises
-        ------
-        TrainingStopped
-            If more updates of this epoch than ``nonfinite_patience`` had to
-            be skipped.
-        SystemExit
-            If this process or another one was told to stop; a checkpoint is
-            saved before.
-        """
-        self.scaler.update()
-        if len(self.skipped) < len(self.modules):
-            self.optimizer_step += 1
-        if self.averaged is not None and "generator" not in self.skipped:
-            self.averaged.update_parameters(self.raw("generator"))
-        if self.skipped:
-            self._report_skipped()
-        self.window = []
-        told = {"stop": self.stop.received is not None}
-        if any(mean_everywhere(told, self.device).values()):
-            self._save_intra_epoch_ckpt()
-            self.stop.leave()
-
-    def _report_skipped(self):
-        """Names the step and its suspects; raises when patience ends."""
-        rank, _ = rank_and_size()
-        suspects = gather_everywhere({rank: find_suspects(self.window)})
-        names = sum(suspects.values(), [])
-        if not names:  # the fault lies elsewhere
-            ids = [key for batch in self.window for key in batch["ids"]]
-            names = sum(gather_everywhere({rank: ids}).values(), [])
-        self.nonfinite_count += 1
-        self.stats.count("skipped", 1)
-        what = (
-            f"step {self.step}: no update of the {' and '.join(self.skipped)}, "
-            f"a loss or gradient is not finite; utterances {', '.join(names)}"
-        )
-        if if_main_process():
-            logger.warning(what)
-        if self.nonfinite_count > self.nonfinite_patience:
-            raise TrainingStopped(
-                f"stopped after {self.nonfinite_count} such steps in an epoch "
-                f"(nonfinite_patience is {self.nonfinite_patience}), the last "
-                f"in {what}; look at these files, lower lr or set max_grad_norm"
-            )
-
-    def update_average(self, loss, avg_loss):
-        """The running means, as text: SpeechBrain hands it to the progress
-        bar, and the stages have better ones than a float."""
-        shown = self.stats.summary()
-        others = "".join(
-            f", {name}={shown[name]:.3g}"
-            for name in ("discriminator", "pesq", "skipped")
-            if name in shown
-        )
-        return f"{shown.get('loss', math.nan):.3f}{others}"
 
     def end_training_stage(self):
         """Saves, so that a run killed in its validation repeats only that.
@@ -332,8 +254,3 @@ class ResumableBrain(sb.Brain):
             meta=meta, max_keys=[max_key], num_to_keep=2
         )
         self.stop.check()
-
-    def _should_save_intra_epoch_ckpt(self, *since):
-        """Not inside a window: it is not saved."""
-        whole = self.step % self.grad_accumulation_factor == 0
-        return super()._should_save_intra_epoch_ckpt(*since) and whole

@@ -1,0 +1,44 @@
+"""What a dataset calls for each item."""
+
+
+class PairReader:
+    """Reads an item's pair of waves, as its epoch has it.
+
+    An object rather than a function within one, so that it can be sent to the
+    workers of a DataLoader, however they are started.
+
+    Arguments
+    ---------
+    pairs : callable
+        Makes the pair of an item's files, the epoch and its id, such as
+        ``RecordedPairs`` or ``DynamicMixer``.
+    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
+        Tells the epoch. Without it, each epoch has the same pairs.
+
+    Example
+    -------
+    >>> reader = PairReader(lambda wav, epoch, key: f"{wav} in epoch {epoch}")
+    >>> reader("a.wav", "a")
+    'a.wav in epoch 0'
+    """
+
+    def __init__(self, pairs, epoch_counter=None):
+        self.pairs = pairs
+        self.epoch_counter = epoch_counter
+
+    def __call__(self, *item):
+        """Reads one pair.
+
+        Arguments
+        ---------
+        *item : str
+            What ``pairs.takes`` names, then the utterance's id.
+
+        Returns
+        -------
+        torch.Tensor
+            Noisy and clean speech [2, samples].
+        """
+        *files, utterance = item
+        epoch = self.epoch_counter.current if self.epoch_counter else 0
+        return self.pairs(*files, epoch, utterance)
