@@ -366,3 +366,84 @@ def test_official_protocol_at_full_size(small_corpus, tmp_path):
         for name in ("valid", "test")
     )
     assert valid == test
+
+
+@pytest.fixture
+def message_of(monkeypatch):
+    """Runs the recipe in this process, up to the line that it ends with."""
+    import train
+
+    def run(*options):
+        argv = ["train.py", "hparams/semamba_mini.yaml", *options, *TINY]
+        monkeypatch.setattr(sys, "argv", argv)
+        monkeypatch.chdir(RECIPE)
+        with pytest.raises(SystemExit) as end:
+            train.main()
+        assert "\n" not in end.value.code
+        return end.value.code
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--ema_decay=0.9"], "other options, it lacks generator_ema"),
+        (["--discriminator={channels: 8}"], "saved with other options, "),
+        (["--test_dataloader_opts={batch_size: 2}"], "must be 1, so that"),
+        (["--grad_accumulation_factor=0"], "must be 1 or more, not 0"),
+        (["--device=nowhere"], "nowhere"),
+    ],
+)
+def test_continued_with_other_options(
+    small_corpus, run_folder, message_of, options, message
+):
+    told = message_of(
+        f"--data_folder={small_corpus}",
+        f"--output_folder={run_folder}",
+        "--number_of_epochs=3",
+        *options,
+    )
+    assert message in told
+
+
+def test_nothing_to_test(small_corpus, message_of, tmp_path):
+    told = message_of(
+        f"--data_folder={small_corpus}",
+        f"--output_folder={tmp_path}",
+        "--test_only",
+    )
+    assert "there is no checkpoint in" in told
+
+
+def test_training_file_that_is_not_finite(small_corpus, message_of, tmp_path):
+    import numpy as np
+    import soundfile
+
+    corpus = tmp_path / "corpus"
+    shutil.copytree(small_corpus, corpus)
+    file = corpus / "noisy_trainset_28spk_wav" / "p227_001.wav"
+    wave = np.zeros(soundfile.info(file).frames)
+    wave[100] = np.nan
+    soundfile.write(file, wave, 16000, "FLOAT")
+    told = message_of(
+        f"--data_folder={corpus}", f"--output_folder={tmp_path / 'out'}"
+    )
+    assert "noisy_trainset_28spk_wav/p227_001.wav holds samples" in told
+
+
+def test_without_a_discriminator(small_corpus, tmp_path):
+    """A run of its own, whose workers are started afresh, not forked."""
+    out = tmp_path / "out"
+    run = run_recipe(
+        f"--data_folder={small_corpus}",
+        f"--output_folder={out}",
+        *TINY,
+        "--metric_weight=0",
+        "--number_of_epochs=1",
+        "--train_dataloader_opts={multiprocessing_context: forkserver}",
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    log = (out / "train_log.txt").read_text()
+    assert "train magnitude" in log and "discriminator" not in log
+    assert not (out / "model" / "discriminator.ckpt").exists()

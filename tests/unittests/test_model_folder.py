@@ -10,6 +10,8 @@ from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
 from speechbrain_semamba.lobes.models.semamba import SEMamba
+from speechbrain_semamba.training.averaging import AveragedGenerator
+from speechbrain_semamba.utils.checkpointer import WholeCheckpointer
 from speechbrain_semamba.utils.checkpoints import load_strictly
 from speechbrain_semamba.utils.model_folder import (
     convert_official,
@@ -152,3 +154,26 @@ def test_what_is_no_training_run(tmp_path):
     (tmp_path / "save").mkdir()
     with pytest.raises(ValueError, match="no checkpoint with a 'pesq' score"):
         export_run(tmp_path, tmp_path / "out")
+
+
+def test_averaged_weights_are_what_is_exported(tmp_path):
+    torch.manual_seed(0)
+    generator, other = SEMamba(**SIZES), SEMamba(**SIZES)
+    averaged = AveragedGenerator(generator, decay=0.9)
+    averaged.update_parameters(other)
+    (tmp_path / "hyperparams.yaml").write_text(
+        "sample_rate: 16000\n"
+        "generator: {channels: 8, num_blocks: 1}\n"
+        "stft: {n_fft: 400}\n"
+    )
+    recoverables = {"generator": generator, "generator_ema": averaged}
+    checkpointer = WholeCheckpointer(tmp_path / "save", recoverables)
+    checkpointer.save_checkpoint(meta={"pesq": 2.0})
+    export_run(tmp_path, tmp_path / "out")
+    exported = SEMamba(**SIZES)
+    load_strictly(exported, tmp_path / "out" / "generator.ckpt")
+    for ours, latest, average in zip(
+        exported.parameters(), generator.parameters(), other.parameters()
+    ):
+        assert torch.equal(ours, average)
+        assert torch.equal(ours, latest) == torch.equal(latest, average)
