@@ -7,7 +7,6 @@ Every column is explained in benchmarks/README.md.
 """
 
 import argparse
-import os
 import pathlib
 import sys
 
@@ -19,6 +18,7 @@ from scans import scan_section
 from training import training_section
 
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.utils.text_files import write_text
 
 
 def main():
@@ -37,7 +37,7 @@ def main():
         print(section, flush=True)
         sections.append(section)
     if options.output:
-        write(options.output, "\n".join(sections))
+        write_text(options.output, "\n".join(sections))
 
 
 def make_parser():
@@ -86,13 +86,6 @@ def make_sections(options):
         yield training_section(options)
     if options.profile:
         yield profile_section(options)
-
-
-def write(path, text):
-    """Writes a file that is never half there."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from speechbrain_semamba.lobes.models.semamba import SEMamba
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT
 from speechbrain_semamba.utils.metrics import pesq
 from speechbrain_semamba.utils.score_pool import ScorePool
+from speechbrain_semamba.utils.text_files import write_text
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"))
@@ -250,7 +251,7 @@ def main():
     )
     print(text)
     if options.output:
-        Path(options.output).write_text(text)
+        write_text(options.output, text)
 
 
 if __name__ == "__main__":

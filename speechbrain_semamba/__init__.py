@@ -17,6 +17,7 @@ The files, in the order in which the data walks through them:
 - ``utils.pairs``: clean and noisy folders -> checked pairs of files
 - ``utils.resampled_files``: resampled copies of files, in parallel
 - ``utils.manifests``, ``utils.prepare_record``: manifests, not written in vain
+- ``utils.text_files``: text files that are never half-written
 - ``utils.extras``, ``utils.workers``: packages that only some need; processes
 - ``utils.metrics``, ``utils.score_pool``: PESQ, STOI, SI-SDR, in parallel
 - ``utils.reports``: log, table and file of scores

@@ -4,8 +4,8 @@ import hashlib
 import logging
 
 from speechbrain_semamba.utils.pairs import Pair
-from speechbrain_semamba.utils.prepare_record import write_json
 from speechbrain_semamba.utils.resampled_files import resample_files
+from speechbrain_semamba.utils.text_files import write_json
 
 logger = logging.getLogger(__name__)
 

@@ -1,11 +1,11 @@
-"""What a preparation remembers, and files that are never half-written."""
+"""What a preparation remembers, so that it is not done in vain."""
 
 import json
 import logging
-import os
 from pathlib import Path
 
 from speechbrain_semamba.utils.pairs import list_audio_files
+from speechbrain_semamba.utils.text_files import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -143,35 +143,3 @@ def fingerprint(folder, deep=False):
     size = sum(stat.st_size for stat in stats)
     newest = max((stat.st_mtime_ns for stat in stats), default=0)
     return [len(stats), size, newest]
-
-
-def write_json(path, content):
-    """Writes JSON such that the path never holds half of it.
-
-    Arguments
-    ---------
-    path : pathlib.Path
-        The file; its folder is made if need be.
-    content : dict
-        What it shall hold.
-    """
-    write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def write_text(path, text):
-    """Writes a text file such that the path never holds half of it.
-
-    Arguments
-    ---------
-    path : pathlib.Path
-        The file; its folder is made if need be.
-    text : str
-        What it shall hold.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -1,11 +1,13 @@
 """What a run reports: a table of scores, a file of scores, its log."""
 
 import csv
-import os
+import io
 import re
 from pathlib import Path
 
 from speechbrain.utils.distributed import main_process_only
+
+from speechbrain_semamba.utils.text_files import write_text
 
 
 def score_table(means, kinds=("noisy", "enhanced")):
@@ -77,14 +79,13 @@ def write_scores(path, scores, kinds=("noisy", "enhanced")):
     """
     first = next(iter(scores.values()))
     columns = [(kind, name) for kind in kinds for name in first[kind]]
-    partial = f"{path}.part"
-    with open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id"] + [f"{kind}_{name}" for kind, name in columns])
-        for key, values in scores.items():
-            row = [f"{values[kind][name]:.4f}" for kind, name in columns]
-            writer.writerow([key] + row)
-    os.replace(partial, path)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id"] + [f"{kind}_{name}" for kind, name in columns])
+    for key, values in scores.items():
+        row = [f"{values[kind][name]:.4f}" for kind, name in columns]
+        writer.writerow([key] + row)
+    write_text(path, text.getvalue())
 
 
 def log_stats(train_logger, meta, **stats):
@@ -123,6 +124,4 @@ def _drop_last_line(path, start):
     path = Path(path)
     lines = path.read_text().splitlines(True) if path.is_file() else []
     if lines and re.match(re.escape(start) + "[, ]", lines[-1]):
-        partial = path.with_name(f".{path.name}.part")
-        partial.write_text("".join(lines[:-1]))
-        os.replace(partial, path)
+        write_text(path, "".join(lines[:-1]))

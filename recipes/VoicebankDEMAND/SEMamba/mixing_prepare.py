@@ -21,12 +21,9 @@ from speechbrain_semamba.utils.pairs import (
     raise_faults,
     read_headers,
 )
-from speechbrain_semamba.utils.prepare_record import (
-    PrepareRecord,
-    fingerprint,
-    write_text,
-)
+from speechbrain_semamba.utils.prepare_record import PrepareRecord, fingerprint
 from speechbrain_semamba.utils.resampled_files import resample_files
+from speechbrain_semamba.utils.text_files import write_text
 
 logger = logging.getLogger(__name__)
 
