@@ -219,8 +219,9 @@ def kill_at_points(run):
         print(f"killed {name}", flush=True)
 
 
-def kill_at_random(run, kills, rng, longest):
-    """Kills after random times; one that was done starts from the front."""
+def kill_at_random(run, kills, rng, longest, whole):
+    """Kills after random times; a run that is done is compared, and begins
+    anew."""
     for number in range(kills):
         seconds = rng.uniform(0, longest)
         run.start()
@@ -230,6 +231,9 @@ def kill_at_random(run, kills, rng, longest):
         print(
             f"kill {number + 1} after {seconds:.2f} s: {statuses}", flush=True
         )
+        if (run.folder / "model").exists() and number + 1 < kills:
+            compare(whole, run)
+            shutil.rmtree(run.folder)
 
 
 def newest(folder):
@@ -276,6 +280,18 @@ def same(one, other):
     return one == other
 
 
+def compare(whole, killed):
+    """Finishes the killed run and ends this script if it is another one."""
+    killed.finish()
+    found = differences(whole.folder, killed.folder)
+    if found:
+        print(Path(f"{killed.folder}.log0").read_text()[-3000:])
+        for run in (whole, killed):
+            print((run.folder / "train_log.txt").read_text())
+        sys.exit(f"not the same: {', '.join(found)}")
+    print("finished: the same, bit for bit", flush=True)
+
+
 def main():
     """Compares, and says what was done."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -301,15 +317,9 @@ def main():
         if options.points:
             kill_at_points(runs[1])
         rng = random.Random(options.seed)
-        kill_at_random(runs[1], options.kills, rng, 0.6 * seconds)
-        runs[1].finish()
-        found = differences(runs[0].folder, runs[1].folder)
-        if found:
-            print(Path(f"{runs[1].folder}.log0").read_text()[-3000:])
-            for run in runs:
-                print((run.folder / "train_log.txt").read_text())
-            sys.exit(f"not the same: {', '.join(found)}")
-    print(f"the same, bit for bit ({time.monotonic() - start:.0f} s)")
+        kill_at_random(runs[1], options.kills, rng, 0.6 * seconds, runs[0])
+        compare(*runs)
+    print(f"all the same ({time.monotonic() - start:.0f} s)")
 
 
 if __name__ == "__main__":
