@@ -18,13 +18,15 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
+# as torchrun does; PyTorch reads it when it is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
 CORPUS = ROOT / "samples" / "voicebank_mini"
 sys.path.insert(0, str(RECIPE))
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import train  # noqa: E402
 
