@@ -24,6 +24,7 @@ The files, in the order in which the data walks through them:
 - ``utils.audio_files``: audio files in and out
 - ``utils.checkpoints``: official weights under our names, strict loading
 - ``utils.checkpointer``, ``utils.checkpoint_sums``: checkpoints that are whole
+- ``utils.main_process``: work of one process whose failure all hear of
 - ``utils.model_folder``: training runs and official weights -> model folders
 - ``training.pair_reader``: what a dataset calls for each item
 - ``training.pesq_labels``, ``training.file_scores``: scores while others run

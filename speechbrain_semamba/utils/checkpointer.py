@@ -17,7 +17,6 @@ from speechbrain.utils.checkpoints import (
 from speechbrain.utils.distributed import (
     ddp_barrier,
     if_main_process,
-    main_process_only,
 )
 from speechbrain.utils.logger import get_logger
 
@@ -28,6 +27,7 @@ from speechbrain_semamba.utils.checkpoint_sums import (
     seal,
     sync,
 )
+from speechbrain_semamba.utils.main_process import call_on_main, first_line
 
 logger = get_logger(__name__)
 
@@ -114,7 +114,7 @@ class WholeCheckpointer(Checkpointer):
         ValueError
             If ``meta`` holds more than plain numbers and text.
         """
-        saved = _on_main(self._save, meta or {}, end_of_epoch, name)
+        saved = call_on_main(self._save, meta or {}, end_of_epoch, name)
         if not if_main_process():
             return None
         kind = "end-of-epoch" if end_of_epoch else "intra-epoch"
@@ -151,7 +151,7 @@ class WholeCheckpointer(Checkpointer):
         UnfitCheckpoint
             If it is not one of these recoverables.
         """
-        chosen = _on_main(
+        chosen = call_on_main(
             self.find_checkpoint,
             importance_key,
             max_key,
@@ -237,7 +237,7 @@ class WholeCheckpointer(Checkpointer):
         keys += [{"importance_key": k} for k in dict.fromkeys(importance_keys)]
         # another process may still read what is deleted here
         ddp_barrier()
-        _on_main(
+        call_on_main(
             self._delete_others, num_to_keep, keys, ckpt_predicate, verbosity
         )
 
@@ -384,33 +384,5 @@ def _failed_to_write(error):
 def _reason(error):
     """Why a checkpoint could not be written, in a line."""
     if isinstance(error, OSError):
-        return _first_line(error)
-    return f"torch.save failed to write a file ({_first_line(error)})"
-
-
-def _first_line(error):
-    return (str(error) or type(error).__name__).splitlines()[0]
-
-
-def _on_main(function, *args):
-    """Calls a function on the main process, for all processes.
-
-    SpeechBrain's ``main_process_only`` alone would leave the others waiting
-    for a result if the call fails.
-    """
-    failure = None
-
-    def attempt():
-        nonlocal failure
-        try:
-            return function(*args), None, False
-        except Exception as error:
-            failure = error
-            return None, _first_line(error), isinstance(error, OSError)
-
-    result, message, is_os_error = main_process_only(attempt)()
-    if failure is not None:
-        raise failure
-    if message is not None:
-        raise (OSError if is_os_error else RuntimeError)(message)
-    return result
+        return first_line(error)
+    return f"torch.save failed to write a file ({first_line(error)})"
