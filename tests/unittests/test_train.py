@@ -15,6 +15,7 @@ from small_brain import (
     step,
 )
 
+from speechbrain_semamba.nnet import losses
 from speechbrain_semamba.training.resumable import TrainingStopped
 
 LABELS = (0.2, 0.4, 0.9, 0.6, 0.1, 0.8, 0.3, 0.5, 0.7, 0.2, 0.4, 0.6)
@@ -106,6 +107,37 @@ def test_generator_sees_labels_only_through_the_updated_discriminator(
     assert not same(found[1], found[3])
 
 
+def test_generator_gradient_is_that_of_the_whole_loss(make):
+    """Written down once more, with a discriminator that does not move."""
+    (batch,) = make_batches(1, 2, dtype=DOUBLE)
+    brain = make(networks=small_networks(dtype=DOUBLE))
+    parameters = brain.modules.discriminator.parameters()
+    brain.optimizers_dict["discriminator"] = torch.optim.SGD(parameters, 0.0)
+    _, ours = gradients_of_a_step(brain, batch)
+
+    generator, discriminator = small_networks(dtype=DOUBLE)
+    stft = brain.hparams.stft
+    clean = batch.clean.data
+    mag, phase = stft.analyze(clean)
+    mag_hat, phase_hat = generator(*stft.analyze(batch.noisy.data))
+    wav_hat = stft.synthesize(mag_hat, phase_hat, clean.shape[1])
+    for estimate in (mag, mag_hat.detach()):  # spectral norm counts passes
+        discriminator(mag, estimate)
+    parts = {
+        "metric": losses.metric_loss(discriminator(mag, mag_hat)),
+        "magnitude": losses.magnitude_loss(mag_hat, mag),
+        "phase": losses.phase_loss(phase_hat, phase),
+        "complex": losses.complex_loss(mag_hat, phase_hat, mag, phase),
+        "time": losses.time_loss(wav_hat, clean),
+        "consistency": losses.consistency_loss(
+            mag_hat, phase_hat, wav_hat, stft
+        ),
+    }
+    sum(WEIGHTS[name] * part for name, part in parts.items()).backward()
+    for x, parameter in zip(ours, generator.parameters()):
+        torch.testing.assert_close(x, parameter.grad, rtol=1e-5, atol=1e-8)
+
+
 def test_failed_pesq_leaves_its_neighbours_label(make, batch):
     found = {}
     for other in (math.nan, 0.9):
@@ -138,14 +170,16 @@ def test_accumulation_equals_the_larger_batch(make, factor):
         assert parts.stats.summary()[name] == pytest.approx(value, rel=1e-6)
 
 
-def test_scaled_gradients_equal_the_unscaled(make):
+@pytest.mark.parametrize("limit", [0, 0.01])
+def test_scaled_gradients_equal_the_unscaled(make, limit):
     """One GradScaler for both optimizers; its scale is a power of two."""
-    plain, scaled = make(), make()
+    plain, scaled = make(max_grad_norm=limit), make(max_grad_norm=limit)
     scaled.scaler = torch.GradScaler("cpu", init_scale=2.0**10)
     for batch in make_batches(3, 2):
         step(plain, batch)
         step(scaled, batch)
     assert largest_difference(state(plain), state(scaled)) == 0
+    assert scaled.losses == plain.losses
     assert scaled.scaler.get_scale() == 2.0**10
 
 
