@@ -45,7 +45,9 @@ class ScorePool:
         else:
             # PESQ holds the interpreter's lock, so threads would not help
             self._executor = loky.ProcessPoolExecutor(
-                self.num_workers, initializer=heed_parent_alone
+                self.num_workers,
+                initializer=heed_parent_alone,
+                initargs=(None, os.getpid()),
             )
 
     def start(self, reference, estimate, metrics=("pesq",)):

@@ -7,7 +7,7 @@ import threading
 import time
 
 
-def heed_parent_alone(worker=None):
+def heed_parent_alone(worker=None, parent=None):
     """Has a worker heed its parent's signals alone, and live no longer.
 
     A cluster or a shell may signal all processes of a run; the parent then
@@ -18,18 +18,21 @@ def heed_parent_alone(worker=None):
     ---------
     worker : int
         The worker's number, as ``worker_init_fn`` of a DataLoader gets it.
+    parent : int
+        The parent's process id, if ``multiprocessing`` does not know it: it
+        may be dead already when a worker asks the system.
     """
     del worker
     keeper = os.getppid()  # which may be a server that forks for the parent
-    process = multiprocessing.parent_process()
-    parent = keeper if process is None else process.pid
+    if parent is None:
+        parent = multiprocessing.parent_process().pid
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tells_sender = hasattr(signal, "sigtimedwait")  # not on macOS
     if tells_sender:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
     def watch():
-        while os.getppid() == keeper:
+        while os.getppid() == keeper and _is_running(parent):
             if not tells_sender:
                 time.sleep(1)
             elif info := signal.sigtimedwait({signal.SIGTERM}, 1):
@@ -38,3 +41,11 @@ def heed_parent_alone(worker=None):
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError):  # the number may be reused
+        return False
+    return True

@@ -66,6 +66,10 @@ def make_corpus(folder):
                 shutil.copy(file, target)
 
 
+#: In the environment of all that a run starts
+MARK = "SEMAMBA_KILL_RUNS"
+
+
 class Run:
     """Starts ``train.py`` in forks, one for each process of the run."""
 
@@ -111,6 +115,7 @@ class Run:
                     MASTER_ADDR="localhost",
                     MASTER_PORT=str(port),
                 )
+            os.environ[MARK] = str(os.getppid())
             if sabotage is not None:
                 sabotage()
             train.main()
@@ -294,6 +299,28 @@ def compare(whole, killed):
     print("finished: the same, bit for bit", flush=True)
 
 
+def left_behind():
+    """Processes of the killed runs that live yet, by what they inherit."""
+    mark, found = f"{MARK}={os.getpid()}".encode(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            inherited = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:  # ended, or another user's
+            continue
+        if mark in inherited:
+            found.append(int(folder.name))
+    return found
+
+
+def wait_for_workers(seconds=20):
+    """Workers have to see that their parent is gone, and follow it."""
+    deadline = time.monotonic() + seconds
+    while left_behind() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    if left_behind():
+        sys.exit(f"left behind: processes {left_behind()}")
+
+
 def main():
     """Compares, and says what was done."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -321,6 +348,7 @@ def main():
         rng = random.Random(options.seed)
         kill_at_random(runs[1], options.kills, rng, 0.6 * seconds, runs[0])
         compare(*runs)
+        wait_for_workers()
     print(f"all the same ({time.monotonic() - start:.0f} s)")
 
 

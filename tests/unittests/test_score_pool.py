@@ -134,3 +134,18 @@ def test_workers_outlive_signals_but_not_their_parent():
     while is_running(worker) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not is_running(worker)
+
+
+def test_worker_whose_parent_died_before_it_began():
+    """As is left when a run is killed while it starts its workers."""
+    parent = subprocess.Popen(["true"])
+    parent.wait()
+    code = (
+        "import time\n"
+        "from speechbrain_semamba.utils.workers import heed_parent_alone\n"
+        f"heed_parent_alone(parent={parent.pid})\n"
+        "time.sleep(60)\n"
+        "raise SystemExit(1)\n"
+    )
+    worker = subprocess.run([sys.executable, "-c", code], timeout=30)
+    assert worker.returncode == 0
