@@ -9,7 +9,6 @@ from speechbrain_semamba.training.averaging import AveragedGenerator
 from speechbrain_semamba.training.distributed import rank_and_size
 from speechbrain_semamba.training.running_stats import RunningStats
 from speechbrain_semamba.training.stop_signal import StopSignal
-from speechbrain_semamba.utils.checkpointer import UnfitCheckpoint
 from speechbrain_semamba.utils.workers import heed_parent_alone
 
 
@@ -64,19 +63,6 @@ class ResumableBrain(sb.Brain):
             )
             checkpointer.add_recoverable("generator_ema", self.averaged)
 
-    def on_fit_start(self):
-        """As in SpeechBrain; a checkpoint of another run is refused.
-
-        Raises
-        ------
-        TrainingStopped
-            If the checkpoint does not fit these options.
-        """
-        try:
-            super().on_fit_start()
-        except UnfitCheckpoint as error:
-            raise TrainingStopped(str(error)) from error
-
     def on_evaluate_start(self, max_key=None, min_key=None):
         """Recovers the best checkpoint.
 
@@ -90,14 +76,11 @@ class ResumableBrain(sb.Brain):
         Raises
         ------
         TrainingStopped
-            If there is none, or it does not fit these options.
+            If there is none.
         """
-        try:
-            found = self.checkpointer.recover_if_possible(
-                max_key=max_key, min_key=min_key
-            )
-        except UnfitCheckpoint as error:
-            raise TrainingStopped(str(error)) from error
+        found = self.checkpointer.recover_if_possible(
+            max_key=max_key, min_key=min_key
+        )
         if found is None:
             raise TrainingStopped(
                 f"there is no checkpoint in {self.checkpointer.checkpoints_dir}"

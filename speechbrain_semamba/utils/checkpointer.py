@@ -171,17 +171,7 @@ class WholeCheckpointer(Checkpointer):
 
     def _load_what_fits(self, checkpoint):
         """Loads a checkpoint, unless it is one of another configuration."""
-        optional = self.optional_recoverables
-        lacks = [
-            name
-            for name in self.recoverables
-            if name not in checkpoint.paramfiles
-            and not (
-                optional.get(name)
-                or "dataloader" in name
-                or self.allow_partial_load
-            )
-        ]
+        lacks = self._lacks(checkpoint.paramfiles)
         reason = f"it lacks {', '.join(lacks)}"
         try:
             if not lacks:
@@ -361,18 +351,27 @@ class WholeCheckpointer(Checkpointer):
         return reason is None
 
     def _lacking(self, folder):
-        """Which file a checkpoint without checksums should have, but has not.
+        """Which file a checkpoint without checksums should have, but has not."""
+        if (folder / SUMS).exists():
+            return None
+        files = {file.stem for file in folder.glob(f"*{PARAMFILE_EXT}")}
+        lacks = self._lacks(files)
+        return f"{lacks[0]}{PARAMFILE_EXT} is missing" if lacks else None
+
+    def _lacks(self, names):
+        """What is to be recovered, but is not among the names of files.
 
         SpeechBrain itself can load one without the state of a data loader.
         """
-        if self.allow_partial_load or (folder / SUMS).exists():
-            return None
-        for name in self.recoverables:
-            optional = self.optional_recoverables.get(name, False)
-            file = folder / f"{name}{PARAMFILE_EXT}"
-            if not (optional or "dataloader" in name or file.exists()):
-                return f"{file.name} is missing"
-        return None
+        if self.allow_partial_load:
+            return []
+        optional = self.optional_recoverables
+        return [
+            name
+            for name in self.recoverables
+            if name not in names
+            and not (optional.get(name) or "dataloader" in name)
+        ]
 
 
 def _failed_to_write(error):

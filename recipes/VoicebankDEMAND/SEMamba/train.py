@@ -24,6 +24,7 @@ from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.split_backward import backward_part
 from speechbrain_semamba.training.window import TrainingStopped, WindowedBrain
 from speechbrain_semamba.utils import reports
+from speechbrain_semamba.utils.checkpointer import UnfitCheckpoint
 from speechbrain_semamba.utils.metrics import METRICS
 from speechbrain_semamba.utils.model_folder import export_run
 
@@ -287,7 +288,7 @@ def main():
         if not brain.debug:  # which keeps no checkpoint
             folders = [hparams["output_folder"], hparams["model_folder"]]
             run_on_main(export_run, folders, {"overwrite": True})
-    except (OSError, TrainingStopped, UnusableFile) as error:
+    except (OSError, TrainingStopped, UnfitCheckpoint, UnusableFile) as error:
         # of what a DataLoader's worker raised, the last line is the message
         sys.exit(f"train.py: {str(error).strip().splitlines()[-1]}")
     finally:
