@@ -22,8 +22,8 @@ def model_folder(tmp_path_factory):
     """A model folder with a small generator of random weights."""
     import torch
 
+    from speechbrain_semamba.checkpoints.model_folder import write_model_folder
     from speechbrain_semamba.lobes.models.semamba import SEMamba
-    from speechbrain_semamba.utils.model_folder import write_model_folder
 
     folder = tmp_path_factory.mktemp("model") / "folder"
     torch.manual_seed(0)

@@ -18,7 +18,7 @@ from scans import scan_section
 from training import training_section
 
 from speechbrain_semamba.ops import kernels
-from speechbrain_semamba.utils.text_files import write_text
+from speechbrain_semamba.utils.whole_files import write_text
 
 
 def main():

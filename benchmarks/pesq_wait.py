@@ -28,11 +28,11 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.checkpoints import Checkpointer
 from torch.utils.flop_counter import FlopCounterMode
 
+from speechbrain_semamba.evaluation.metrics import pesq
+from speechbrain_semamba.evaluation.score_pool import ScorePool
 from speechbrain_semamba.lobes.models.semamba import SEMamba
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT
-from speechbrain_semamba.utils.metrics import pesq
-from speechbrain_semamba.utils.score_pool import ScorePool
-from speechbrain_semamba.utils.text_files import write_text
+from speechbrain_semamba.utils.whole_files import write_text
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"))

@@ -12,10 +12,10 @@ import torch
 from speechbrain.dataio import audio_io
 from tqdm import tqdm
 
+from speechbrain_semamba.dataio.pairs import read_pairs
+from speechbrain_semamba.evaluation.metrics import METRICS, mean_scores
+from speechbrain_semamba.evaluation.score_pool import ScorePool
 from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
-from speechbrain_semamba.utils.metrics import METRICS, mean_scores
-from speechbrain_semamba.utils.pairs import read_pairs
-from speechbrain_semamba.utils.score_pool import ScorePool
 
 
 def main():

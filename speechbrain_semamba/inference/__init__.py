@@ -1,1 +1,4 @@
-"""The pretrained interface."""
+"""Trained models at work.
+
+- ``enhancement``: the pretrained interface
+"""

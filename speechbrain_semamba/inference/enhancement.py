@@ -3,12 +3,12 @@
 import torch
 from speechbrain.inference.enhancement import WaveformEnhancement
 
-from speechbrain_semamba.processing.resampling import resample
-from speechbrain_semamba.utils.audio_files import (
+from speechbrain_semamba.dataio.audio_files import (
     check_audio_name,
     read_audio_file,
     write_audio_file,
 )
+from speechbrain_semamba.processing.resampling import resample
 
 
 class SEMambaEnhancement(WaveformEnhancement):

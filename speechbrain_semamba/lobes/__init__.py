@@ -1,1 +1,1 @@
-"""The networks, assembled."""
+"""Whole networks, in ``models``."""

@@ -1,1 +1,10 @@
-"""Layers and losses of SEMamba."""
+"""Layers, and the losses that train them.
+
+- ``activations``: the sigmoid with a learnable slope
+- ``normalization``: instance normalisation that does not see padding
+- ``dense``: convolution blocks, and the dense block of dilated ones
+- ``upsample``: the transposed convolution that doubles the frequencies
+- ``mamba``: Mamba along time and frequency
+- ``losses``: the training objective, term by term
+- ``gradient``: whether a gradient may be asked for
+"""

@@ -7,9 +7,9 @@ from torch import nn
 from torch.nn.functional import linear
 
 from speechbrain_semamba.nnet.gradient import wants_gradient
-from speechbrain_semamba.ops import cuda
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
 from speechbrain_semamba.ops.rms_norm import rms_norm
+from speechbrain_semamba.ops.scan import mamba_ssm
 from speechbrain_semamba.ops.selective_scan import (
     choose_backend,
     compiled,
@@ -96,7 +96,7 @@ class Mamba(nn.Module):
         """
         xz = self.in_proj(x)
         if lengths is None and self._fused(x.device):
-            return cuda.fused_mixer(self, xz, reverse)
+            return mamba_ssm.fused_mixer(self, xz, reverse)
         u, z = xz.chunk(2, dim=-1)
         u = causal_conv_silu(
             u,
@@ -125,7 +125,7 @@ class Mamba(nn.Module):
 
     def _fused(self, device):
         on_cuda = choose_backend(device, self.backend) == "cuda"
-        return on_cuda and cuda.why_not_fused(device.type) is None
+        return on_cuda and mamba_ssm.why_not_fused(device.type) is None
 
 
 class MambaBlock(nn.Module):

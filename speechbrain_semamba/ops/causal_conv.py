@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import conv1d, pad, silu
 
 from speechbrain_semamba.ops import kernels
-from speechbrain_semamba.ops.operator import operator
+from speechbrain_semamba.ops.registration import operator
 from speechbrain_semamba.ops.selective_scan import compiled
 
 #: Widths that the compiled kernel has

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from speechbrain_semamba.ops import kernels
-from speechbrain_semamba.ops.operator import operator
+from speechbrain_semamba.ops.registration import operator
 
 #: Positions that the kernel adds up by themselves, kPart in csrc/norm.h
 PART = 256

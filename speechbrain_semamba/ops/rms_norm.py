@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from speechbrain_semamba.ops import kernels
-from speechbrain_semamba.ops.operator import operator
+from speechbrain_semamba.ops.registration import operator
 
 
 @operator

@@ -5,20 +5,15 @@ import logging
 
 import torch
 
-from speechbrain_semamba.ops import (
-    cpu,
-    cuda,
-    kernels,
-    pytorch,
-    reference,
-)
+from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.scan import cpu, mamba_ssm, pytorch, reference
 
 logger = logging.getLogger(__name__)
 
 #: Each back end is a module with ``scan`` and ``why_not``. "auto" takes the
 #: first that is ready; the reference comes last, so it is taken only by name.
 BACKENDS = {
-    "cuda": cuda,
+    "cuda": mamba_ssm,
     "cpu": cpu,
     "pytorch": pytorch,
     "reference": reference,

@@ -1,1 +1,10 @@
-"""What a run of training needs beside SpeechBrain's Brain."""
+"""What makes a training run trustworthy; the algorithm is in the recipe.
+
+- ``resumable``: a Brain that can be killed, resumed and shared out
+- ``window``: its updates, a window of batches at a time
+- ``split_backward``: a backward pass in two parts
+- ``averaging``: exponential moving average of the weights
+- ``pesq_labels``: the discriminator's targets, computed meanwhile
+- ``running_stats``, ``tensorboard``: what a run shows
+- ``nonfinite``, ``stop_signal``: what may end it
+"""

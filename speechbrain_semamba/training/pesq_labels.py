@@ -4,11 +4,11 @@ import math
 
 import torch
 
-from speechbrain_semamba.training.distributed import (
+from speechbrain_semamba.evaluation.metrics import pesq_label
+from speechbrain_semamba.utils.distributed import (
     mean_everywhere,
     rank_and_size,
 )
-from speechbrain_semamba.utils.metrics import pesq_label
 
 
 class PesqLabels:
@@ -16,7 +16,7 @@ class PesqLabels:
 
     Arguments
     ---------
-    pool : speechbrain_semamba.utils.score_pool.ScorePool
+    pool : speechbrain_semamba.evaluation.score_pool.ScorePool
         Does the work.
     stats : speechbrain_semamba.training.running_stats.RunningStats
         Gets the mean of PESQ and the number of failures, over all processes.
@@ -26,7 +26,7 @@ class PesqLabels:
     Example
     -------
     >>> from speechbrain_semamba.training.running_stats import RunningStats
-    >>> from speechbrain_semamba.utils.score_pool import ScorePool
+    >>> from speechbrain_semamba.evaluation.score_pool import ScorePool
     >>> stats = RunningStats()
     >>> labels = PesqLabels(ScorePool(), stats)
     >>> silence = torch.zeros(1, 16000)

@@ -6,9 +6,9 @@ import speechbrain as sb
 from torch.utils.data import DistributedSampler
 
 from speechbrain_semamba.training.averaging import AveragedGenerator
-from speechbrain_semamba.training.distributed import rank_and_size
 from speechbrain_semamba.training.running_stats import RunningStats
 from speechbrain_semamba.training.stop_signal import StopSignal
+from speechbrain_semamba.utils.distributed import rank_and_size
 from speechbrain_semamba.utils.workers import heed_parent_alone
 
 

@@ -6,17 +6,17 @@ import math
 import torch
 from speechbrain.utils.distributed import if_main_process
 
-from speechbrain_semamba.training.distributed import (
-    gather_everywhere,
-    mean_everywhere,
-    rank_and_size,
-)
 from speechbrain_semamba.training.nonfinite import find_suspects
 from speechbrain_semamba.training.resumable import (
     ResumableBrain,
     TrainingStopped,
 )
-from speechbrain_semamba.training.seeding import seed_step
+from speechbrain_semamba.utils.distributed import (
+    gather_everywhere,
+    mean_everywhere,
+    rank_and_size,
+)
+from speechbrain_semamba.utils.seeding import seed_of
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class WindowedBrain(ResumableBrain):
         """Seeds what is random in an update: dropout, differently each time
         and on each process, but always as the uninterrupted run does."""
         epoch, (rank, _) = self.hparams.epoch_counter.current, rank_and_size()
-        seed_step(self.hparams.seed, epoch, self.step, rank)
+        torch.manual_seed(seed_of(self.hparams.seed, epoch, self.step, rank))
         self.losses, self.skipped = {}, []
 
     def update(self, name, losses):

@@ -1,1 +1,9 @@
-"""Scores and checkpoints."""
+"""Ground floor: knows nothing of speech, imports nothing of ours.
+
+- ``distributed``: what the processes of a run tell each other
+- ``extras``: packages that only some need, imported where they are used
+- ``messages``: errors in one line
+- ``seeding``: random numbers of a place in the run, not of its history
+- ``whole_files``: files that are never half-written
+- ``workers``: worker processes, and how they end
+"""

@@ -1,10 +1,11 @@
-"""How worker processes end: with their parent, and when it says so."""
+"""Worker processes: how many, how they end, and doing without them."""
 
 import multiprocessing
 import os
 import signal
 import threading
 import time
+from concurrent.futures import Executor, Future
 
 
 def heed_parent_alone(worker=None, parent=None):
@@ -49,3 +50,52 @@ def _is_running(pid):
     except (ProcessLookupError, PermissionError):  # the number may be reused
         return False
     return True
+
+
+class InlineExecutor(Executor):
+    """Does at once, in this process, what it is handed.
+
+    Example
+    -------
+    >>> InlineExecutor().submit(max, 1, 2).result()
+    2
+    """
+
+    def submit(self, function, *args, **kwargs):
+        """Calls a function and keeps what it returns.
+
+        Arguments
+        ---------
+        function : callable
+            What to call.
+        *args, **kwargs
+            Its arguments.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            Holds the result already.
+        """
+        future = Future()
+        future.set_result(function(*args, **kwargs))
+        return future
+
+
+def cores_per_process():
+    """Cores of this machine for each process that torchrun started on it.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Example
+    -------
+    >>> cores_per_process() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:  # macOS
+        cores = os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))

@@ -23,15 +23,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
-RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from places import RECIPE, ROOT  # noqa: E402
+
 CORPUS = ROOT / "samples" / "voicebank_mini"
 sys.path.insert(0, str(RECIPE))
 
 import train  # noqa: E402
 
-from speechbrain_semamba.utils import model_folder  # noqa: E402
-from speechbrain_semamba.utils.checkpointer import (  # noqa: E402
+from speechbrain_semamba.checkpoints import model_folder  # noqa: E402
+from speechbrain_semamba.checkpoints.checkpointer import (  # noqa: E402
     WholeCheckpointer,
 )
 

@@ -19,12 +19,12 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import ddp_init_group
 
-from speechbrain_semamba.training.distributed import rank_and_size
-from speechbrain_semamba.training.file_scores import means_by_kind
+from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
+from speechbrain_semamba.evaluation.file_scores import means_by_kind
 from speechbrain_semamba.training.resumable import TrainingStopped
-from speechbrain_semamba.utils.checkpointer import WholeCheckpointer
+from speechbrain_semamba.utils.distributed import rank_and_size
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unittests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from small_brain import (  # noqa: E402
     make_batches,
     make_brain,

@@ -4,11 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parents[2]
 ENHANCE = """
 import torch
 from speechbrain_semamba.lobes.models.semamba import SEMamba, SEMambaEnhancer

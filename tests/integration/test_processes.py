@@ -16,12 +16,11 @@ from pathlib import Path
 import processes_worker as worker
 import pytest
 import torch
+from places import RECIPE, ROOT
 from small_brain import largest_difference
 
-from speechbrain_semamba.utils.checkpoint_sums import find_damage
+from speechbrain_semamba.checkpoints.sums import find_damage
 
-ROOT = Path(__file__).parents[2]
-RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
 CORPUS = ROOT / "samples" / "voicebank_mini"
 MARK = "SEMAMBA_TEST_PROCESSES"
 

@@ -7,18 +7,16 @@ import resource
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
+from places import RECIPE, ROOT
 from speechbrain.inference.enhancement import WaveformEnhancement
 
+from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
 from speechbrain_semamba.cli import main
-from speechbrain_semamba.utils.checkpointer import WholeCheckpointer
 
-ROOT = Path(__file__).parents[2]
-RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
 CORPUS = ROOT / "samples" / "voicebank_mini"
 sys.path.insert(0, str(RECIPE))  # as for train.py, whose yaml names its files
 HPARAMS = sorted((RECIPE / "hparams").glob("*.yaml"))

@@ -6,22 +6,21 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from places import RECIPE, ROOT
 
+from speechbrain_semamba.checkpoints.model_folder import write_model_folder
+from speechbrain_semamba.dataio.audio_files import write_audio_file
+from speechbrain_semamba.dataio.recorded_pairs import read_wav
 from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
 from speechbrain_semamba.lobes.models.semamba import SEMamba
 from speechbrain_semamba.processing.pcs import PerceptualContrastStretching
-from speechbrain_semamba.processing.segments import level_pair, read_wav
-from speechbrain_semamba.utils.audio_files import write_audio_file
-from speechbrain_semamba.utils.model_folder import write_model_folder
+from speechbrain_semamba.processing.segments import level_pair
 
-ROOT = Path(__file__).parents[2]
-RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
 CORPUS = ROOT / "samples" / "voicebank_mini"
 sys.path.insert(0, str(RECIPE))  # as for train.py, whose yaml names its files
 SIZES = {"channels": 8, "num_blocks": 1, "d_state": 4, "expand": 2}

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from speechbrain_semamba.utils.manifests import (
+from speechbrain_semamba.dataio.manifests import (
     check_shares,
     split_shares,
     write_pairs,
 )
-from speechbrain_semamba.utils.pairs import read_pairs
-from speechbrain_semamba.utils.prepare_record import PrepareRecord, fingerprint
+from speechbrain_semamba.dataio.pairs import read_pairs
+from speechbrain_semamba.dataio.prepare_record import PrepareRecord, fingerprint
 
 TRAIN_FOLDERS = ("clean", "noisy")
 TEST_FOLDERS = ("clean_test", "noisy_test")

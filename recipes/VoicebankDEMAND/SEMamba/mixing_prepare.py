@@ -1,7 +1,7 @@
 """Manifests of clean speech, and lists of noises and rooms, to be mixed.
 
 The mixing itself is done anew in every epoch, by
-``speechbrain_semamba.processing.mixing.DynamicMixer``.
+``speechbrain_semamba.dataio.mixing.DynamicMixer``.
 """
 
 import csv
@@ -10,20 +10,20 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_semamba.utils.manifests import (
+from speechbrain_semamba.dataio.manifests import (
     check_shares,
     place_below,
     split_shares,
     write_manifest,
 )
-from speechbrain_semamba.utils.pairs import (
+from speechbrain_semamba.dataio.pairs import (
     list_audio_files,
     raise_faults,
     read_headers,
 )
-from speechbrain_semamba.utils.prepare_record import PrepareRecord, fingerprint
-from speechbrain_semamba.utils.resampled_files import resample_files
-from speechbrain_semamba.utils.text_files import write_text
+from speechbrain_semamba.dataio.prepare_record import PrepareRecord, fingerprint
+from speechbrain_semamba.dataio.resampled_files import resample_files
+from speechbrain_semamba.utils.whole_files import write_text
 
 logger = logging.getLogger(__name__)
 

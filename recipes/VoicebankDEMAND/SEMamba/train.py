@@ -16,17 +16,17 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import run_on_main
 
+from speechbrain_semamba.checkpoints.checkpointer import UnfitCheckpoint
+from speechbrain_semamba.checkpoints.model_folder import export_run
+from speechbrain_semamba.dataio.pair_reader import PairReader
+from speechbrain_semamba.dataio.recorded_pairs import UnusableFile
+from speechbrain_semamba.evaluation import reports
+from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
+from speechbrain_semamba.evaluation.metrics import METRICS
 from speechbrain_semamba.nnet import losses
-from speechbrain_semamba.processing.segments import UnusableFile
-from speechbrain_semamba.training.file_scores import FileScores, means_by_kind
-from speechbrain_semamba.training.pair_reader import PairReader
 from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.split_backward import backward_part
 from speechbrain_semamba.training.window import TrainingStopped, WindowedBrain
-from speechbrain_semamba.utils import reports
-from speechbrain_semamba.utils.checkpointer import UnfitCheckpoint
-from speechbrain_semamba.utils.metrics import METRICS
-from speechbrain_semamba.utils.model_folder import export_run
 
 MISTAKES = ImportError, KeyError, OSError, RuntimeError, ValueError, YAMLError
 TRAIN, VALID, TEST = sb.Stage.TRAIN, sb.Stage.VALID, sb.Stage.TEST

@@ -9,13 +9,13 @@ import logging
 import os
 from pathlib import Path
 
-from speechbrain_semamba.utils.manifests import (
+from speechbrain_semamba.dataio.manifests import (
     check_shares,
     split_shares,
     write_pairs,
 )
-from speechbrain_semamba.utils.pairs import read_pairs
-from speechbrain_semamba.utils.prepare_record import PrepareRecord, fingerprint
+from speechbrain_semamba.dataio.pairs import read_pairs
+from speechbrain_semamba.dataio.prepare_record import PrepareRecord, fingerprint
 
 logger = logging.getLogger(__name__)
 

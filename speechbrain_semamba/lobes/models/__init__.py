@@ -1,1 +1,5 @@
-"""Generator and discriminator."""
+"""The networks, built by a yaml.
+
+- ``semamba``: the generator; SEMambaEnhancer, wav -> (wav, spectrum)
+- ``metric_discriminator``: predicts PESQ
+"""

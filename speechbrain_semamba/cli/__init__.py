@@ -1,0 +1,68 @@
+"""The command ``semamba``, one file a command.
+
+- ``enhance``: a noisy file -> an enhanced one
+- ``export``: a training run -> a model folder
+- ``convert``: official weights -> a model folder
+- ``info``: what is installed, and what runs here
+"""
+
+import argparse
+import logging
+import sys
+
+from speechbrain_semamba import __version__
+from speechbrain_semamba.cli import convert, enhance, export, info
+
+# What a command needs is imported where it runs, so that --help is quick.
+COMMANDS = {
+    "enhance": enhance,
+    "export": export,
+    "convert": convert,
+    "info": info,
+}
+
+
+def main(arguments=None):
+    """Runs the command line.
+
+    Arguments
+    ---------
+    arguments : list of str
+        The words after ``semamba``; those of the process if None.
+
+    Returns
+    -------
+    int
+        Exit status: 0, 1 after a mistake that is named in one line, 130
+        after Ctrl-C.
+
+    Example
+    -------
+    >>> main(["export", "/no/run", "/no/folder"])
+    1
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="semamba: %(message)s")
+    try:
+        options.run(options)
+    except (OSError, ValueError) as error:
+        print(f"semamba: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("semamba: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="semamba", description="SEMamba speech enhancement"
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        summary = module.__doc__.split("\n")[0]
+        command = commands.add_parser(name, help=summary, description=summary)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser

@@ -1,0 +1,26 @@
+"""Makes a model folder of official weights."""
+
+
+def add_arguments(parser):
+    """Declares what the command line may say."""
+    parser.add_argument("--generator", required=True, metavar="FILE")
+    parser.add_argument("--discriminator", metavar="FILE")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace a model folder that is there already",
+    )
+
+
+def run(options):
+    """Runs the command; see the top of this file."""
+    from speechbrain_semamba.checkpoints.model_folder import convert_official
+
+    sizes = convert_official(
+        options.generator,
+        options.output,
+        discriminator_path=options.discriminator,
+        overwrite=options.overwrite,
+    )
+    print(options.output, *(f"{k}={v}" for k, v in sizes.items()))

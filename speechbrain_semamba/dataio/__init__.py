@@ -1,0 +1,11 @@
+"""Files on one side, pairs of waves on the other.
+
+- ``audio_files``: audio files in and out
+- ``pairs``: folders of clean and noisy files -> checked pairs of files
+- ``resampled_files``: resampled copies of files, in parallel
+- ``manifests``: split by seed, resample, write manifests
+- ``prepare_record``: what a preparation did, so that it is not done in vain
+- ``recorded_pairs``: pairs of waves, from pairs of files
+- ``mixing``: pairs of waves, of speech, noise and rooms mixed anew
+- ``pair_reader``: what a dataset calls for each item
+"""

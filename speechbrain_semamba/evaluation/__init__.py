@@ -1,0 +1,7 @@
+"""Scores of enhanced speech, and how they are shown.
+
+- ``metrics``: PESQ, STOI, SI-SDR of one pair
+- ``score_pool``: pairs scored by worker processes
+- ``file_scores``: the files of a whole validation or test
+- ``reports``: log, table and file of scores
+"""

@@ -1,0 +1,7 @@
+"""The selective scan, one file a back end.
+
+- ``reference``: the equation as a loop, the yardstick of the tests
+- ``pytorch``: serial in time, any device
+- ``cpu``: our compiled kernel as a PyTorch operator
+- ``mamba_ssm``: adapter to the CUDA kernels of the package mamba_ssm
+"""

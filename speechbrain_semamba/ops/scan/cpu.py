@@ -1,0 +1,284 @@
+"""The compiled selective scan as a PyTorch operator, with its gradient."""
+
+from typing import List, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.registration import operator
+from speechbrain_semamba.processing.lengths import valid_sizes
+
+#: Steps between two states that the forward scan keeps for the backward one
+CHUNK = 16
+
+
+def why_not(device_type):
+    """Why ``scan`` cannot run on a device, or None if it can.
+
+    Arguments
+    ---------
+    device_type : str
+        "cuda", "cpu", ...
+
+    Returns
+    -------
+    str or None
+        The reason in one line, with the way out.
+
+    Example
+    -------
+    >>> why_not("cuda")
+    'the kernel is for tensors on the CPU'
+    """
+    if device_type != "cpu":
+        return "the kernel is for tensors on the CPU"
+    return kernels.why_not()
+
+
+def scan(u, delta, A, B, C, D, z, delta_bias, lengths, reverse):
+    """Arguments as ``ops.selective_scan``; u, delta, z may be bfloat16."""
+    steps = None if lengths is None else valid_sizes(lengths, u.shape[1])
+    inputs = (u, delta, A, B, C, D, z, delta_bias)
+    keep = torch.is_grad_enabled() and any(
+        x is not None and x.requires_grad for x in inputs
+    )
+    y, _, _ = selective_scan(*inputs, steps, None, reverse, keep)
+    return y
+
+
+@operator
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Optional[Tensor],
+    z: Optional[Tensor],
+    delta_bias: Optional[Tensor],
+    steps: Optional[Tensor],
+    initial_state: Optional[Tensor],
+    reverse: bool,
+    keep_states: bool,
+) -> Tuple[Tensor, Tensor, Tensor]:
+    """The scan of ``ops.selective_scan``, and its states.
+
+    Arguments
+    ---------
+    u, delta, z : torch.Tensor
+        [batch, length, dim], float32, float64 or bfloat16.
+    A : torch.Tensor
+        [dim, state].
+    B, C : torch.Tensor
+        [batch, length, state].
+    D, delta_bias : torch.Tensor
+        [dim].
+    steps : torch.Tensor
+        Valid steps of each item [batch], integers.
+    initial_state : torch.Tensor
+        State before the first step [batch, state, dim]; has no gradient.
+    reverse : bool
+        Scan from the last step to the first.
+    keep_states : bool
+        Whether the gradient will be asked for.
+
+    Returns
+    -------
+    y : torch.Tensor
+        Output [batch, length, dim].
+    final_state : torch.Tensor
+        State after the last step [batch, state, dim].
+    states : torch.Tensor
+        State before every ``CHUNK``-th step [batch, chunks, state, dim];
+        empty unless ``keep_states``.
+    """
+    inputs = _prepare(u, delta, A, B, C, D, z, delta_bias, steps)
+    y, final, states = _outputs(u, A, keep_states)
+    kernels.check_shape("initial_state", initial_state, final.shape)
+    arguments = _arguments(inputs, reverse, states if keep_states else None)
+    initial = kernels.dense(initial_state, final.dtype)
+    arguments.y = kernels.view(y)
+    arguments.initial = kernels.pointer(initial)
+    arguments.final = kernels.pointer(final)
+    kernels.run("scan", arguments)
+    return y, final, states
+
+
+@selective_scan.fake
+def _(u, delta, A, B, C, D, z, delta_bias, steps, initial_state, reverse, keep):
+    return _outputs(u, A, keep)
+
+
+@operator
+def selective_scan_backward(
+    grad_y: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Optional[Tensor],
+    z: Optional[Tensor],
+    delta_bias: Optional[Tensor],
+    steps: Optional[Tensor],
+    states: Tensor,
+    reverse: bool,
+) -> List[Tensor]:
+    """Gradients of u, delta, A, B, C, D, z and delta_bias, in this order.
+
+    Those of D, z and delta_bias are there whether or not the input is; that
+    of z is then empty. Computed and returned in the type of ``states``.
+    """
+    dtype = states.dtype
+    inputs = _prepare(
+        u.to(dtype),
+        delta.to(dtype),
+        A,
+        B,
+        C,
+        D,
+        None if z is None else z.to(dtype),
+        delta_bias,
+        steps,
+    )
+    grad_y = kernels.dense_last(grad_y, dtype)
+    u = inputs["u"]
+    batch, _, dim = u.shape
+    groups = min(batch, kernels.GROUPS)
+    grads = {
+        "u": torch.empty_like(u, memory_format=torch.contiguous_format),
+        "delta": torch.empty_like(u, memory_format=torch.contiguous_format),
+        "z": u.new_empty(0 if z is None else u.shape),
+        "B": u.new_empty(B.shape),
+        "C": u.new_empty(C.shape),
+        "rate": u.new_empty(groups, A.shape[1], dim),
+        "D": u.new_empty(groups, dim),
+        "bias": u.new_empty(groups, dim),
+    }
+    kernels.run(
+        "scan_backward",
+        kernels.ScanGradients(
+            forward=_arguments(inputs, reverse, states),
+            y=kernels.view(grad_y),
+            groups=groups,
+            **{
+                name: kernels.view(grads[name])
+                for name in ("u", "delta", "B", "C")
+            },
+            z=kernels.view(None if z is None else grads["z"]),
+            **{
+                name: kernels.pointer(grads[name])
+                for name in ("rate", "D", "bias")
+            },
+        ),
+    )
+    rate, skip, bias = (grads[name].sum(0) for name in ("rate", "D", "bias"))
+    return [
+        grads["u"],
+        grads["delta"],
+        rate.T.contiguous(),
+        grads["B"],
+        grads["C"],
+        skip,
+        grads["z"],
+        bias,
+    ]
+
+
+@selective_scan_backward.fake
+def _(grad_y, u, delta, A, B, C, D, z, delta_bias, steps, states, reverse):
+    def new(shape):
+        return states.new_empty(shape)
+
+    return [
+        new(u.shape),
+        new(u.shape),
+        new(A.shape),
+        new(B.shape),
+        new(C.shape),
+        new(u.shape[2:]),
+        new((0,) if z is None else z.shape),
+        new(u.shape[2:]),
+    ]
+
+
+selective_scan_backward.no_gradient()
+
+
+def _save(ctx, inputs, output):
+    *tensors, steps, initial_state, ctx.reverse, keep = inputs
+    if initial_state is not None and initial_state.requires_grad:
+        raise RuntimeError("the scan has no gradient for its initial state")
+    if not keep:
+        raise RuntimeError("the scan needs keep_states for its gradient")
+    _, final, states = output
+    ctx.mark_non_differentiable(final, states)
+    ctx.save_for_backward(*tensors, steps, states)
+
+
+def _backward(ctx, grad_y, *unused):
+    *tensors, steps, states = ctx.saved_tensors
+    grads = selective_scan_backward(
+        grad_y, *tensors, steps, states, ctx.reverse
+    )
+    grads = [
+        None if x is None else grad.to(x.dtype)
+        for x, grad in zip(tensors, grads)
+    ]
+    return (*grads, None, None, None, None)
+
+
+selective_scan.gradient(_backward, _save)
+
+
+def _outputs(u, A, keep_states):
+    batch, length, dim = u.shape
+    dtype = kernels.state_dtype(u.dtype)
+    chunks = -(-length // CHUNK) if keep_states else 0
+    return (
+        u.new_empty(batch, length, dim),
+        u.new_empty(batch, A.shape[1], dim, dtype=dtype),
+        u.new_empty(batch, chunks, A.shape[1], dim, dtype=dtype),
+    )
+
+
+def _prepare(u, delta, A, B, C, D, z, delta_bias, steps):
+    """The inputs as the kernel takes them; they must outlive the call."""
+    dtype = kernels.state_dtype(u.dtype)
+    if steps is not None:
+        steps = steps.to(torch.int64).clamp(0, u.shape[1]).contiguous()
+    return {
+        **{
+            name: kernels.dense_last(x, u.dtype)
+            for name, x in (("u", u), ("delta", delta), ("z", z))
+        },
+        "B": kernels.dense_last(B, dtype),
+        "C": kernels.dense_last(C, dtype),
+        "rate": kernels.dense(A.T, dtype),
+        "D": kernels.dense(D, dtype),
+        "bias": kernels.dense(delta_bias, dtype),
+        "steps": steps,
+    }
+
+
+def _arguments(inputs, reverse, states):
+    u = inputs["u"]
+    batch, length, dim = u.shape
+    views = ("u", "delta", "z", "B", "C")
+    return kernels.ScanArguments(
+        data_type=kernels.DATA_TYPES[u.dtype],
+        num_threads=torch.get_num_threads(),
+        batch=batch,
+        length=length,
+        dim=dim,
+        state=inputs["rate"].shape[0],
+        reverse=reverse,
+        chunk=CHUNK,
+        checkpoints=kernels.pointer(states),
+        **{name: kernels.view(inputs[name]) for name in views},
+        **{
+            name: kernels.pointer(inputs[name])
+            for name in ("rate", "D", "bias", "steps")
+        },
+    )

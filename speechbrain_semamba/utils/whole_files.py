@@ -1,0 +1,121 @@
+"""Files and folders that are never half-written under their own name."""
+
+import contextlib
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """A path to write to; the file gets its name only when it is complete.
+
+    Arguments
+    ---------
+    path : str
+        The file; its folder exists.
+
+    Yields
+    ------
+    pathlib.Path
+        A hidden name beside it with the same ending. What is there after an
+        error is deleted.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.txt"
+    >>> with whole_file(path) as partial:
+    ...     _ = partial.write_text("whole")
+    ...     path.exists()
+    False
+    >>> path.read_text()
+    'whole'
+    """
+    path = Path(path)
+    partial = _partial_name(path)
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path):
+    """A folder to fill, which gets its name only when it is complete.
+
+    Arguments
+    ---------
+    path : str
+        The folder; one that is there already is replaced.
+
+    Yields
+    ------
+    pathlib.Path
+        An empty hidden folder beside it. What is there after an error is
+        deleted.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "model"
+    >>> with whole_folder(path) as partial:
+    ...     _ = (partial / "a.txt").write_text("whole")
+    >>> [file.name for file in path.iterdir()]
+    ['a.txt']
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _partial_name(path)
+    replaced = partial.with_name(f"{partial.name}-replaced")
+    try:
+        partial.mkdir()
+        yield partial
+        if path.exists():
+            os.replace(path, replaced)
+        os.replace(partial, path)
+    finally:
+        for leftover in (partial, replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def write_json(path, content):
+    """Writes JSON such that the path never holds half of it.
+
+    Arguments
+    ---------
+    path : str
+        The file; its folder is made if need be.
+    content : dict
+        What it shall hold.
+    """
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_text(path, text):
+    """Writes a text file such that the path never holds half of it.
+
+    Arguments
+    ---------
+    path : str
+        The file; its folder is made if need be.
+    text : str
+        What it shall hold.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "new" / "a.txt"
+    >>> write_text(path, "whole")
+    >>> path.read_text(), len(list(path.parent.iterdir()))
+    ('whole', 1)
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _partial_name(path):
+    """Of this process and thread alone, and short: names have a limit."""
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    return path.with_name(f".partial-{writer}{path.suffix}")
