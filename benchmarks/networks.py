@@ -160,17 +160,11 @@ class TrainingStep:
 
     def _generator_loss(self, mag, phase, mag_hat, phase_hat, wav_hat):
         score = self.discriminator(mag, mag_hat)
-        parts = {
-            "metric": losses.metric_loss(score),
-            "magnitude": losses.magnitude_loss(mag_hat, mag),
-            "phase": losses.phase_loss(phase_hat, phase),
-            "complex": losses.complex_loss(mag_hat, phase_hat, mag, phase),
-            "time": losses.time_loss(wav_hat, self.clean),
-            "consistency": losses.consistency_loss(
-                mag_hat, phase_hat, wav_hat, self.stft
-            ),
-        }
-        return sum(LOSS_WEIGHTS[name] * part for name, part in parts.items())
+        parts = losses.generator_losses(
+            (mag_hat, phase_hat, wav_hat), (mag, phase, self.clean), self.stft
+        )
+        parts["metric"] = losses.metric_loss(score)
+        return losses.weighted_sum(parts, LOSS_WEIGHTS)
 
     def _update(self, optimizer, loss):
         # zeroed before, not after: the caller looks at the gradients

@@ -1,10 +1,12 @@
 """What makes a training run trustworthy; the algorithm is in the recipe.
 
 - ``resumable``: a Brain that can be killed, resumed and shared out
-- ``window``: its updates, a window of batches at a time
+- ``sharding``: files dealt out to the processes
+- ``enhanced_batch``: a batch between the generator's output and its update
+- ``window``: the batches between two updates, and the updates
 - ``split_backward``: a backward pass in two parts
 - ``averaging``: exponential moving average of the weights
 - ``pesq_labels``: the discriminator's targets, computed meanwhile
 - ``running_stats``, ``tensorboard``: what a run shows
-- ``nonfinite``, ``stop_signal``: what may end it
+- ``stop_signal``: what ends it
 """

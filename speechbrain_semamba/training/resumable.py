@@ -3,17 +3,16 @@
 import math
 
 import speechbrain as sb
-from torch.utils.data import DistributedSampler
 
 from speechbrain_semamba.training.averaging import AveragedGenerator
 from speechbrain_semamba.training.running_stats import RunningStats
-from speechbrain_semamba.training.stop_signal import StopSignal
-from speechbrain_semamba.utils.distributed import rank_and_size
+from speechbrain_semamba.training.sharding import shard
+from speechbrain_semamba.training.stop_signal import (
+    StopSignal,
+    TrainingStopped,
+)
+from speechbrain_semamba.training.window import Window
 from speechbrain_semamba.utils.workers import heed_parent_alone
-
-
-class TrainingStopped(RuntimeError):
-    """Training cannot go on; the message says why and what can be done."""
 
 
 class ResumableBrain(sb.Brain):
@@ -47,7 +46,8 @@ class ResumableBrain(sb.Brain):
                 "grad_accumulation_factor must be 1 or more, not "
                 f"{self.grad_accumulation_factor}"
             )
-        self.stop, self.stats, self.window = StopSignal(), RunningStats(), []
+        self.stop, self.stats = StopSignal(), RunningStats()
+        self.window = Window(self)
         checkpointer.add_recoverable("stats", self.stats)
         if self.optimizer_step_limit is not None:
             # the command line has it as text
@@ -102,10 +102,7 @@ class ResumableBrain(sb.Brain):
     def make_dataloader(
         self, dataset, stage, ckpt_prefix="dataloader-", **loader_kwargs
     ):
-        """Deals the files out to the processes.
-
-        Files to train on in an order that the seed and the epoch decide;
-        others each exactly once, none twice to fill a batch.
+        """A loader of this process's share of the files, see ``shard``.
 
         Arguments
         ---------
@@ -121,38 +118,21 @@ class ResumableBrain(sb.Brain):
         Returns
         -------
         DataLoader
-            Of this process's share.
+            Its place in the epoch is saved and recovered, if it trains.
 
         Raises
         ------
         ValueError
-            If there are too few files for one update, or a batch of whole
-            files is larger than one.
+            As ``shard``.
         """
-        rank, size = rank_and_size()
-        sampler = range(rank, len(dataset), size)
-        if stage != sb.Stage.TRAIN and loader_kwargs["batch_size"] != 1:
-            raise ValueError(
-                "batch_size of validation and test must be 1, so that each "
-                "file is enhanced at its own length; found "
-                f"{loader_kwargs['batch_size']}"
-            )
-        if stage == sb.Stage.TRAIN:
-            batch = loader_kwargs["batch_size"] * self.grad_accumulation_factor
-            if len(dataset) < batch * size:
-                raise ValueError(
-                    "batch_size times accumulation times processes must not "
-                    f"exceed the {len(dataset)} training files, but is "
-                    f"{batch * size}"
-                )
-            sampler = self.train_sampler = DistributedSampler(
-                dataset,
-                size,
-                rank,
-                shuffle=loader_kwargs.pop("shuffle", True),
-                seed=self.hparams.seed,
-                drop_last=True,
-            )
+        sampler = shard(
+            dataset,
+            stage,
+            loader_kwargs["batch_size"],
+            self.grad_accumulation_factor,
+            self.hparams.seed,
+            loader_kwargs.pop("shuffle", True),
+        )
         loader = sb.dataio.dataloader.make_dataloader(
             dataset,
             sampler=sampler,
@@ -160,6 +140,7 @@ class ResumableBrain(sb.Brain):
             **loader_kwargs,
         )
         if stage == sb.Stage.TRAIN:
+            self.train_sampler = sampler
             self.checkpointer.add_recoverable(ckpt_prefix + stage.name, loader)
         return loader
 
@@ -180,6 +161,24 @@ class ResumableBrain(sb.Brain):
         module = getattr(module, "module", module)
         return getattr(module, "_orig_mod", module)
 
+    def part(self, name):
+        """A part of the generator, for a gradient of its own.
+
+        Arguments
+        ---------
+        name : str
+            The part's name in the generator.
+
+        Returns
+        -------
+        torch.nn.Module
+            None if the generator is compiled, and so all of a piece.
+        """
+        module = self.modules.generator
+        if hasattr(getattr(module, "module", module), "_orig_mod"):
+            return None
+        return getattr(self.raw("generator"), name)
+
     def generator_for(self, stage):
         """The generator that a stage uses: to be trained, or to be judged.
 
@@ -199,7 +198,33 @@ class ResumableBrain(sb.Brain):
 
     def on_stage_start(self, stage, epoch=None):
         """Begins with an empty window."""
-        self.window = []
+        self.window.clear()
+
+    def update_average(self, loss, avg_loss):
+        """The mean loss of the epoch, which a resumed run goes on with.
+
+        Arguments
+        ---------
+        loss : torch.Tensor
+            Of the last batch; the window has told its losses already.
+        avg_loss : float
+            What was returned the last time.
+
+        Returns
+        -------
+        float
+            NaN before the first update.
+        """
+        return self.stats.summary().get("loss", math.nan)
+
+    def save_within_epoch(self):
+        """Saves a checkpoint from which this epoch goes on."""
+        self._save_intra_epoch_ckpt()
+
+    def _should_save_intra_epoch_ckpt(self, *since):
+        """Not inside a window: its batches are not saved."""
+        whole = self.step % self.grad_accumulation_factor == 0
+        return super()._should_save_intra_epoch_ckpt(*since) and whole
 
     def end_training_stage(self):
         """Saves, so that a run killed in its validation repeats only that.
@@ -209,8 +234,8 @@ class ResumableBrain(sb.Brain):
         dict
             Means and counts of the stage, by name.
         """
-        self.window = []
-        self._save_intra_epoch_ckpt()
+        self.window.clear()
+        self.save_within_epoch()
         self.stop.check()
         return self.stats.summary()
 

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C, heeded where a run can be left."""
+"""What ends a run: SIGTERM, Ctrl-C, heeded where it can be left; an error."""
 
 import logging
 import signal
@@ -6,6 +6,10 @@ import time
 
 logger = logging.getLogger(__name__)
 SAME_SIGNAL_SECONDS = 3
+
+
+class TrainingStopped(RuntimeError):
+    """Training cannot go on; the message says why and what can be done."""
 
 
 class StopSignal:

@@ -1,4 +1,4 @@
-"""Updates of several networks, a window of batches at a time."""
+"""The batches between two updates, and the updates of the networks."""
 
 import logging
 import math
@@ -6,11 +6,7 @@ import math
 import torch
 from speechbrain.utils.distributed import if_main_process
 
-from speechbrain_semamba.training.nonfinite import find_suspects
-from speechbrain_semamba.training.resumable import (
-    ResumableBrain,
-    TrainingStopped,
-)
+from speechbrain_semamba.training.stop_signal import TrainingStopped
 from speechbrain_semamba.utils.distributed import (
     gather_everywhere,
     mean_everywhere,
@@ -21,43 +17,51 @@ from speechbrain_semamba.utils.seeding import seed_of
 logger = logging.getLogger(__name__)
 
 
-class WindowedBrain(ResumableBrain):
-    """Updates several networks, a window of batches at a time.
+class Window:
+    """The batches between two updates, and what became of these updates.
 
-    A subclass puts the batches between two updates into ``window``, calls
-    ``start_window``, for each network ``backward`` of its losses and
-    ``update``, and then ``end_window``. A step is skipped on all processes if
-    a loss or a gradient is not finite on one.
+    ``begin``, then for each network ``update`` when its gradients are there,
+    then ``end``. An update is skipped on all processes if a loss or a
+    gradient is not finite on one.
 
     Arguments
     ---------
-    *args
-        As for ``ResumableBrain``.
+    brain : speechbrain_semamba.training.resumable.ResumableBrain
+        Whose networks are updated.
     """
 
-    def part(self, name):
-        """A part of the generator, for a gradient of its own.
+    def __init__(self, brain):
+        self.brain = brain
+        #: list of EnhancedBatch since the last update
+        self.batches = []
+        #: floats by name, and names of networks, of the last update
+        self.losses, self.skipped = {}, []
+
+    def clear(self):
+        """Forgets the batches: those of an epoch's end may fill no window."""
+        self.batches = []
+
+    def joined(self, field):
+        """A tensor of all its batches.
 
         Arguments
         ---------
-        name : str
-            The part's name in the generator.
+        field : str
+            A tensor of ``EnhancedBatch``.
 
         Returns
         -------
-        torch.nn.Module
-            None if the generator is compiled, and so all of a piece.
+        torch.Tensor
+            [batches * batch, ...].
         """
-        module = self.modules.generator
-        if hasattr(getattr(module, "module", module), "_orig_mod"):
-            return None
-        return getattr(self.raw("generator"), name)
+        return torch.cat([getattr(batch, field) for batch in self.batches])
 
-    def start_window(self):
+    def begin(self):
         """Seeds what is random in an update: dropout, differently each time
         and on each process, but always as the uninterrupted run does."""
-        epoch, (rank, _) = self.hparams.epoch_counter.current, rank_and_size()
-        torch.manual_seed(seed_of(self.hparams.seed, epoch, self.step, rank))
+        brain, (rank, _) = self.brain, rank_and_size()
+        seed, epoch = brain.hparams.seed, brain.hparams.epoch_counter.current
+        torch.manual_seed(seed_of(seed, epoch, brain.step, rank))
         self.losses, self.skipped = {}, []
 
     def update(self, name, losses):
@@ -66,34 +70,29 @@ class WindowedBrain(ResumableBrain):
         Arguments
         ---------
         name : str
-            The network, a key of ``modules``.
+            The network, a key of the Brain's ``modules``.
         losses : dict
             Scalars by name, to decide on and to show.
         """
-        optimizer = self.optimizers_dict[name]
-        parameters = list(self.modules[name].parameters())
-        self.scaler.unscale_(optimizer)
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if self.max_grad_norm > 0:
-            torch.nn.utils.clip_grads_with_norm_(
-                parameters, self.max_grad_norm, norm
-            )
+        brain = self.brain
+        optimizer = brain.optimizers_dict[name]
+        brain.scaler.unscale_(optimizer)
+        norm = clip(brain.modules[name].parameters(), brain.max_grad_norm)
         losses = {**losses, f"{name}_gradient": norm}
-        losses = mean_everywhere(losses, self.device)
+        losses = mean_everywhere(losses, brain.device)
         *values, norm = losses.values()
         # a scale that may be too large yet skips the step, and is lowered
-        overflow = self.scaler.is_enabled() and self.scaler.get_scale() > 1
+        overflow = brain.scaler.is_enabled() and brain.scaler.get_scale() > 1
         if all(map(math.isfinite, values if overflow else [*values, norm])):
-            self.scaler.step(optimizer)
+            brain.scaler.step(optimizer)
         else:
             self.skipped.append(name)
         optimizer.zero_grad(set_to_none=True)
-        self.stats.update(losses)
+        brain.stats.update(losses)
         self.losses.update(losses)
 
-    def end_window(self):
-        """Ends an update: averages, reports, and stops if it has to.
+    def end(self):
+        """Ends the updates: counts, averages, reports, stops if it has to.
 
         Raises
         ------
@@ -104,54 +103,83 @@ class WindowedBrain(ResumableBrain):
             If this process or another one was told to stop; a checkpoint is
             saved before.
         """
-        self.scaler.update()
-        if len(self.skipped) < len(self.modules):
-            self.optimizer_step += 1
-        if self.averaged is not None and "generator" not in self.skipped:
-            self.averaged.update_parameters(self.raw("generator"))
+        brain = self.brain
+        brain.scaler.update()
+        if len(self.skipped) < len(brain.modules):
+            brain.optimizer_step += 1
+        if brain.averaged is not None and "generator" not in self.skipped:
+            brain.averaged.update_parameters(brain.raw("generator"))
         if self.skipped:
             self._report_skipped()
-        self.window = []
-        told = {"stop": self.stop.received is not None}
-        if any(mean_everywhere(told, self.device).values()):
-            self._save_intra_epoch_ckpt()
-            self.stop.leave()
+        self.clear()
+        stopped = {"stopped": brain.stop.received is not None}
+        if any(mean_everywhere(stopped, brain.device).values()):
+            brain.save_within_epoch()
+            brain.stop.leave()
+
+    def find_suspects(self):
+        """Utterances with a value or a gradient that is not finite.
+
+        Returns
+        -------
+        list of str
+            Their ids, of all processes; those of the whole window if the
+            fault lies elsewhere.
+        """
+        rank, _ = rank_and_size()
+        finite = {
+            key: is_finite
+            for batch in self.batches
+            for key, is_finite in zip(batch.ids, batch.is_finite())
+        }
+        ids = gather_everywhere({rank: finite}).values()
+        suspects = [k for part in ids for k in part if not part[k]]
+        return suspects or [key for part in ids for key in part]
 
     def _report_skipped(self):
         """Names the step and its suspects; raises when patience ends."""
-        rank, _ = rank_and_size()
-        suspects = gather_everywhere({rank: find_suspects(self.window)})
-        names = sum(suspects.values(), [])
-        if not names:  # the fault lies elsewhere
-            ids = [key for batch in self.window for key in batch["ids"]]
-            names = sum(gather_everywhere({rank: ids}).values(), [])
-        self.stats.count("skipped", 1)
-        count = self.stats.summary()["skipped"]
+        brain = self.brain
+        brain.stats.count("skipped", 1)
+        count = brain.stats.summary()["skipped"]
         what = (
-            f"step {self.step}: no update of the {' and '.join(self.skipped)}, "
-            f"a loss or gradient is not finite; utterances {', '.join(names)}"
+            f"step {brain.step}: no update of the "
+            f"{' and '.join(self.skipped)}, a loss or gradient is not finite; "
+            f"utterances {', '.join(self.find_suspects())}"
         )
         if if_main_process():
             logger.warning(what)
-        if count > self.nonfinite_patience:
+        if count > brain.nonfinite_patience:
             raise TrainingStopped(
                 f"stopped after {count} such steps in an epoch "
-                f"(nonfinite_patience is {self.nonfinite_patience}), the last "
+                f"(nonfinite_patience is {brain.nonfinite_patience}), the last "
                 f"in {what}; look at these files, lower lr or set max_grad_norm"
             )
 
-    def update_average(self, loss, avg_loss):
-        """The running means, as text: SpeechBrain hands it to the progress
-        bar, and the stages have better ones than a float."""
-        shown = self.stats.summary()
-        others = "".join(
-            f", {name}={shown[name]:.3g}"
-            for name in ("discriminator", "pesq", "skipped")
-            if name in shown
-        )
-        return f"{shown.get('loss', math.nan):.3f}{others}"
 
-    def _should_save_intra_epoch_ckpt(self, *since):
-        """Not inside a window: it is not saved."""
-        whole = self.step % self.grad_accumulation_factor == 0
-        return super()._should_save_intra_epoch_ckpt(*since) and whole
+def clip(parameters, max_norm):
+    """The norm of all gradients; clips them if asked to.
+
+    Arguments
+    ---------
+    parameters : iterable of torch.nn.Parameter
+        Whose gradients; those without one do not count.
+    max_norm : float
+        What the norm may be at most; 0 clips nothing.
+
+    Returns
+    -------
+    torch.Tensor
+        Scalar, before the clipping.
+
+    Example
+    -------
+    >>> weight = torch.nn.Parameter(torch.zeros(2))
+    >>> weight.grad = torch.tensor([3.0, 4.0])
+    >>> clip([weight], max_norm=1.0), weight.grad
+    (tensor(5.), tensor([0.6000, 0.8000]))
+    """
+    parameters = [p for p in parameters if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+    if max_norm > 0:
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return norm

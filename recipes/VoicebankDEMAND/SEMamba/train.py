@@ -24,15 +24,17 @@ from speechbrain_semamba.evaluation import reports
 from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
 from speechbrain_semamba.evaluation.metrics import METRICS
 from speechbrain_semamba.nnet import losses
+from speechbrain_semamba.training.enhanced_batch import EnhancedBatch
 from speechbrain_semamba.training.pesq_labels import PesqLabels
+from speechbrain_semamba.training.resumable import ResumableBrain
 from speechbrain_semamba.training.split_backward import backward_part
-from speechbrain_semamba.training.window import TrainingStopped, WindowedBrain
+from speechbrain_semamba.training.stop_signal import TrainingStopped
 
 MISTAKES = ImportError, KeyError, OSError, RuntimeError, ValueError, YAMLError
 TRAIN, VALID, TEST = sb.Stage.TRAIN, sb.Stage.VALID, sb.Stage.TEST
 
 
-class SEMambaBrain(WindowedBrain):
+class SEMambaBrain(ResumableBrain):
     """Alternates discriminator and generator steps.
 
     The batches between two updates are a window. The discriminator sees a
@@ -49,27 +51,31 @@ class SEMambaBrain(WindowedBrain):
 
     def fit_batch(self, batch):
         """Adds a batch to the window, whose last one updates the networks."""
-        out = self.compute_forward(batch.to(self.device), TRAIN)
+        enhanced = self.compute_forward(batch.to(self.device), TRAIN)
         if "discriminator" in self.modules:
-            out["scores"] = self.labels.start(out["clean"], out["wav_hat"])
-        loss = self.compute_objectives(out, batch, TRAIN)
+            enhanced.scores = self.labels.start(
+                enhanced.clean, enhanced.wav_hat
+            )
+        parts = self.compute_objectives(enhanced, batch, TRAIN)
+        enhanced.losses = {k: v.detach() for k, v in parts.items()}
+        loss = self.weigh(parts)
         share = loss / self.grad_accumulation_factor
         self.scaler.scale(share).backward()  # as far as the spectrum
         if self.grad_accumulation_factor == 1:
-            self.backward_phase(out)
-        self.window.append(out)
+            self.backward_phase(enhanced)
+        self.window.batches.append(enhanced)
         if self.step % self.grad_accumulation_factor == 0:
             self.fit_window()
         return loss.detach()
 
-    def backward_phase(self, out):
+    def backward_phase(self, enhanced):
         """Sends the phase's gradient through its decoder.
 
         The discriminator has no part in it: there is time to compute PESQ.
         """
-        _, phase_hat, features = out["graph"]
-        decoder, gradient = self.part("phase_decoder"), out["phase_hat"].grad
-        out["rest"] = backward_part(phase_hat, gradient, features, decoder)
+        _, phase_hat, features = enhanced.output
+        decoder, gradient = self.part("phase_decoder"), enhanced.phase_hat.grad
+        enhanced.pending = backward_part(phase_hat, gradient, features, decoder)
 
     def generate(self, noisy, stage):
         """The generator's spectrum of a noisy one, and what its decoders got."""
@@ -80,93 +86,93 @@ class SEMambaBrain(WindowedBrain):
     def compute_forward(self, batch, stage):
         """Enhances a batch of waves whose level is already set.
 
-        The spectrum that the losses get is a leaf: their gradient stays there
-        until the window is whole, then it goes through the generator. With
-        more than one batch in a window the generator runs again for that,
-        rather than keep all that a gradient needs.
+        With more than one batch in a window the generator runs again when
+        its gradient is wanted, rather than keep all that this needs.
         """
         stft, is_train = self.hparams.stft, stage == TRAIN
-        out = {"ids": batch.id, "clean": batch.clean.data}
-        out["mag"], out["phase"] = stft.analyze(out["clean"])
-        out["noisy"] = stft.analyze(batch.noisy.data)
+        noisy, clean = stft.analyze(batch.noisy.data), batch.clean.data
+        mag, phase = stft.analyze(clean)
         at_once = is_train and self.grad_accumulation_factor == 1
         with torch.set_grad_enabled(at_once):
-            out["graph"] = self.generate(out["noisy"], stage)
-        out["mag_hat"], out["phase_hat"] = (
-            x.detach().requires_grad_(is_train) for x in out["graph"][:2]
+            output = self.generate(noisy, stage)
+        mag_hat, phase_hat = (
+            x.detach().requires_grad_(is_train) for x in output[:2]
         )
-        out["wav_hat"] = stft.synthesize(
-            out["mag_hat"], out["phase_hat"], out["clean"].shape[1]
+        wav_hat = stft.synthesize(mag_hat, phase_hat, clean.shape[1])
+        return EnhancedBatch(
+            ids=batch.id,
+            noisy=noisy,
+            clean=clean,
+            mag=mag,
+            phase=phase,
+            output=output,
+            mag_hat=mag_hat,
+            phase_hat=phase_hat,
+            wav_hat=wav_hat,
         )
-        return out
 
-    def compute_objectives(self, out, batch, stage):
-        """The generator's losses, all but that of the discriminator."""
-        mag, mag_hat = out["mag"], out["mag_hat"]
-        phase, phase_hat = out["phase"], out["phase_hat"]
-        parts = {
-            "magnitude": losses.magnitude_loss(mag_hat, mag),
-            "phase": losses.phase_loss(phase_hat, phase),
-            "complex": losses.complex_loss(mag_hat, phase_hat, mag, phase),
-            "time": losses.time_loss(out["wav_hat"], out["clean"]),
-            "consistency": losses.consistency_loss(
-                mag_hat, phase_hat, out["wav_hat"], self.hparams.stft
-            ),
-        }
-        out["parts"] = {name: part.detach() for name, part in parts.items()}
-        return self.weigh(parts)
+    def compute_objectives(self, predictions, batch, stage):
+        """The generator's losses by name, all but that of the discriminator."""
+        return losses.generator_losses(
+            predictions.estimate, predictions.target, self.hparams.stft
+        )
 
     def weigh(self, parts):
         """The weighted sum of losses."""
-        weights = self.hparams.loss_weights
-        return sum(weights[name] * part for name, part in parts.items())
+        return losses.weighted_sum(parts, self.hparams.loss_weights)
 
     def fit_window(self):
         """One step of each network, in the order of the official code."""
-        self.start_window()
-        parts = [out["parts"] for out in self.window]
-        parts = {k: sum(p[k] for p in parts) / len(parts) for k in parts[0]}
+        window, batches = self.window, self.window.batches
+        window.begin()
+        parts = {
+            name: sum(batch.losses[name] for batch in batches) / len(batches)
+            for name in batches[0].losses
+        }
         if "discriminator" in self.modules:
             loss = self.discriminator_loss()
             self.scaler.scale(loss).backward()
-            self.update("discriminator", {"discriminator": loss})
+            window.update("discriminator", {"discriminator": loss})
             parts["metric"] = self.metric_loss()
         parts["loss"] = self.weigh(parts)
-        for out in self.window:
-            with self.no_sync(out is not self.window[-1]):
-                if self.grad_accumulation_factor > 1:
-                    out["graph"] = self.generate(out["noisy"], TRAIN)
-                    self.backward_phase(out)
-                rest, gradient = out["rest"]
-                torch.autograd.backward(
-                    [out["graph"][0], rest], [out["mag_hat"].grad, gradient]
-                )
-        self.update("generator", parts)
-        self.end_window()
+        for batch in batches:
+            with self.no_sync(batch is not batches[-1]):
+                self.backward_rest(batch)
+        window.update("generator", parts)
+        window.end()
+
+    def backward_rest(self, batch):
+        """Sends what gradients are left through the generator."""
+        if self.grad_accumulation_factor > 1:
+            batch.output = self.generate(batch.noisy, TRAIN)
+            self.backward_phase(batch)
+        pending, gradient = batch.pending
+        torch.autograd.backward(
+            [batch.output[0], pending], [batch.mag_hat.grad, gradient]
+        )
 
     def discriminator_loss(self):
         """How well the discriminator predicts the window's PESQ."""
-        discriminator = self.modules.discriminator
-        mag, mag_hat = self.cat("mag"), self.cat("mag_hat").detach()
+        discriminator, window = self.modules.discriminator, self.window
+        mag, mag_hat = window.joined("mag"), window.joined("mag_hat").detach()
         with self.training_ctx:
             score_clean = discriminator(mag, mag).float()
             score_hat = discriminator(mag, mag_hat).float()
-        labels = self.labels.wait(sum((o["scores"] for o in self.window), []))
+        scores = sum((batch.scores for batch in window.batches), [])
+        labels = self.labels.wait(scores)
         return losses.discriminator_loss(score_clean, score_hat, labels)
-
-    def cat(self, key):
-        """A tensor of the whole window."""
-        return torch.cat([out[key] for out in self.window])
 
     def metric_loss(self):
         """What the updated discriminator thinks; adds to the gradients."""
-        discriminator = self.raw("discriminator")
+        discriminator, window = self.raw("discriminator"), self.window
         with self.training_ctx:
-            score = discriminator(self.cat("mag"), self.cat("mag_hat"))
+            score = discriminator(
+                window.joined("mag"), window.joined("mag_hat")
+            )
         loss = losses.metric_loss(score.float())
         share = self.hparams.loss_weights["metric"] * loss
         self.scaler.scale(share).backward(
-            inputs=[out["mag_hat"] for out in self.window]
+            inputs=[batch.mag_hat for batch in window.batches]
         )
         return loss.detach()
 
@@ -174,15 +180,16 @@ class SEMambaBrain(WindowedBrain):
     def evaluate_batch(self, batch, stage):
         """Enhances a whole utterance; while it is scored, others follow."""
         self.stop.check()
-        out = self.compute_forward(batch.to(self.device), stage)
-        loss = self.compute_objectives(out, batch, stage)
-        parts = {
-            k: v.item() for k, v in (("loss", loss), *out["parts"].items())
+        enhanced = self.compute_forward(batch.to(self.device), stage)
+        parts = self.compute_objectives(enhanced, batch, stage)
+        loss = self.weigh(parts)
+        values = {k: v.item() for k, v in {"loss": loss, **parts}.items()}
+        waves = {
+            "noisy": batch.noisy.data[0].cpu(),
+            "enhanced": enhanced.wav_hat[0].cpu(),
+            "clean": enhanced.clean[0].cpu(),
         }
-        waves = batch.noisy.data, out["wav_hat"], out["clean"]
-        waves = (wav[0].cpu() for wav in waves)
-        kinds = "noisy", "enhanced", "clean"
-        self.files.start(batch.id[0], parts, dict(zip(kinds, waves)))
+        self.files.start(batch.id[0], values, waves)
         return loss
 
     def on_stage_start(self, stage, epoch=None):

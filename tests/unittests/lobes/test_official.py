@@ -122,7 +122,9 @@ def test_training_trace(
         theirs = dict(theirs)
         theirs["phase"] = sum(theirs.pop(k) for k in ("ip", "gd", "iaf"))
         step(brain, batch)
-        ours = {k: v for k, v in brain.losses.items() if "gradient" not in k}
+        ours = {
+            k: v for k, v in brain.window.losses.items() if "gradient" not in k
+        }
         ours["gen"], ours["disc"] = ours.pop("loss"), ours.pop("discriminator")
         tolerance = 1e-4 if number == 0 else later
         assert ours.keys() == theirs.keys()

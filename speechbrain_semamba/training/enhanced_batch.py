@@ -1,0 +1,86 @@
+"""What is known of a batch between the generator's output and its update."""
+
+import dataclasses
+
+import torch
+
+
+@dataclasses.dataclass
+class EnhancedBatch:
+    """A batch, and what the generator made of it.
+
+    The spectrum that the losses get is a leaf: their gradient stays there
+    until the window of batches is whole, then it goes through the generator.
+
+    Arguments
+    ---------
+    ids : list of str
+        The utterances.
+    noisy : tuple
+        Compressed magnitude and phase of noisy speech [batch, frames, freq].
+    clean : torch.Tensor
+        Clean speech [batch, samples].
+    mag, phase : torch.Tensor
+        Its compressed magnitude and phase [batch, frames, freq].
+    output : tuple
+        Enhanced magnitude, phase and features as the generator gave them:
+        where gradients go on.
+    mag_hat, phase_hat : torch.Tensor
+        The same magnitude and phase as leaves: where gradients stay.
+    wav_hat : torch.Tensor
+        The wave of the leaves [batch, samples].
+    scores : list of concurrent.futures.Future
+        PESQ of each item; none without a discriminator.
+    losses : dict
+        Detached losses by name; none before ``compute_objectives``.
+    pending : tuple
+        A tensor and its gradient, with which the generator's backward pass
+        goes on; None before the phase's gradient went through its decoder.
+    """
+
+    ids: list
+    noisy: tuple
+    clean: torch.Tensor
+    mag: torch.Tensor
+    phase: torch.Tensor
+    output: tuple
+    mag_hat: torch.Tensor
+    phase_hat: torch.Tensor
+    wav_hat: torch.Tensor
+    scores: list = dataclasses.field(default_factory=list)
+    losses: dict = dataclasses.field(default_factory=dict)
+    pending: tuple = None
+
+    @property
+    def estimate(self):
+        """Magnitude, phase and wave of enhanced speech."""
+        return self.mag_hat, self.phase_hat, self.wav_hat
+
+    @property
+    def target(self):
+        """Magnitude, phase and wave of clean speech."""
+        return self.mag, self.phase, self.clean
+
+    def is_finite(self):
+        """Whether an utterance's values and gradients are.
+
+        Returns
+        -------
+        list of bool
+            One for each utterance.
+
+        Example
+        -------
+        >>> wav, mag = torch.zeros(2, 9), torch.zeros(2, 3, 4)
+        >>> spoilt = mag.clone()
+        >>> spoilt[1, 2, 3] = torch.nan
+        >>> EnhancedBatch(
+        ...     ["a", "b"], (mag, mag), wav, mag, mag, (), mag, spoilt, wav
+        ... ).is_finite()
+        [True, False]
+        """
+        tensors = [*self.noisy, *self.target, *self.output, *self.estimate]
+        leaves = self.mag_hat, self.phase_hat
+        tensors += [x.grad for x in leaves if x.grad is not None]
+        finite = [x.detach().isfinite().flatten(1).all(1) for x in tensors]
+        return torch.stack(finite).all(0).tolist()
