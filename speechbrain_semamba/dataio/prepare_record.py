@@ -46,17 +46,44 @@ class PrepareRecord:
         self.content = _read_object(self.path)
         self.resampled = self.content.get("resampled", {})
 
-    def _find_absent(self):
-        return [str(path) for path in self.outputs if not path.is_file()]
+    def prepare(self, root, look, make, skip_prep=False):
+        """Has the outputs made, unless they are there and nothing changed.
 
-    def check_outputs(self):
-        """Raises if ``skip_prep`` has nothing to rely on.
+        Arguments
+        ---------
+        root : pathlib.Path
+            The data root, if nothing is resampled.
+        look : callable
+            Called without arguments, returns all that the outputs depend on,
+            files included (``fingerprint``), as a dict for JSON.
+        make : callable
+            Called with what ``look`` returned; writes outputs and record and
+            returns the data root.
+        skip_prep : bool
+            Whether to look at nothing but the existence of the outputs.
+
+        Returns
+        -------
+        str
+            The data root of the manifests.
 
         Raises
         ------
         FileNotFoundError
-            If an output is missing.
+            If an output is missing under ``skip_prep``.
         """
+        if skip_prep:
+            self._check_outputs()
+            return str(root)
+        options = look()
+        if self.is_unchanged(options):
+            return str(root)
+        return make(options)
+
+    def _find_absent(self):
+        return [str(path) for path in self.outputs if not path.is_file()]
+
+    def _check_outputs(self):
         if absent := self._find_absent():
             raise FileNotFoundError(
                 "skip_prep=True needs the manifests of an earlier run, but "

@@ -86,27 +86,33 @@ def prepare_pairs(
         str(Path(path)) for path in (train_json, valid_json, test_json)
     ]
     record = PrepareRecord(save_folder, manifests, sample_rate)
-    root = record.wav_folder if record.resampled else data_folder
-    if skip_prep:
-        record.check_outputs()
-        return str(root)
 
-    sets, shares = _find_sets(data_folder, valid_share, test_share)
-    options = {
-        "data_folder": str(data_folder),
-        "manifests": manifests,
-        "sample_rate": sample_rate,
-        "shares": shares,
-        "seed": seed,
-        "corpus": {
-            folder.name: fingerprint(folder)
-            for folders in sets.values()
-            for folder in folders
-        },
-    }
-    if record.is_unchanged(options):
-        return str(root)
-    corpus = read_pairs(sets)
+    def look():
+        sets, shares = _find_sets(data_folder, valid_share, test_share)
+        return {
+            "data_folder": str(data_folder),
+            "manifests": manifests,
+            "sample_rate": sample_rate,
+            "shares": shares,
+            "seed": seed,
+            "corpus": {
+                folder.name: fingerprint(folder)
+                for folders in sets.values()
+                for folder in folders
+            },
+        }
+
+    def make(options):
+        sets, shares = _find_sets(data_folder, valid_share, test_share)
+        splits = _split(read_pairs(sets), shares, seed)
+        return write_pairs(record, options, splits, data_folder, num_workers)
+
+    root = record.wav_folder if record.resampled else data_folder
+    return record.prepare(root, look, make, skip_prep)
+
+
+def _split(corpus, shares, seed):
+    """Returns {"train", "valid", "test": {id: Pair}}, none of them empty."""
     splits = {**corpus, **split_shares(corpus["train"], shares, seed)}
     splits = {name: splits[name] for name in ("train", "valid", "test")}
     if not all(splits.values()):
@@ -115,7 +121,7 @@ def prepare_pairs(
             f"{', '.join(str(len(split)) for split in splits.values())}: add "
             "pairs or lower the shares."
         )
-    return write_pairs(record, options, splits, data_folder, num_workers)
+    return splits
 
 
 def _find_sets(data_folder, valid_share, test_share):

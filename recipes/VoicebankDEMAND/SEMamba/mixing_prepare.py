@@ -132,33 +132,34 @@ def prepare_mixing(
     }
     outputs = [*manifests, *lists["noise"], *lists["rir"]]
     record = PrepareRecord(save_folder, outputs, sample_rate)
-    if skip_prep:
-        record.check_outputs()
-        return str(_get_root("clean", folders, record, record.resampled))
-
     shares = {"valid": valid_share, "test": test_share}
-    check_shares(valid_share=valid_share, test_share=test_share)
-    _check_apart([*folders.values(), Path(save_folder)])
-    options = {
-        "folders": {kind: str(path) for kind, path in folders.items()},
-        "manifests": manifests,
-        "sample_rate": sample_rate,
-        "shares": shares,
-        "seed": seed,
-        "corpus": {k: fingerprint(path, True) for k, path in folders.items()},
-    }
-    if record.is_unchanged(options):
-        return str(_get_root("clean", folders, record, record.resampled))
-    sounds = _read_sounds(folders)
-    splits = {kind: _split(kind, sounds[kind], shares, seed) for kind in sounds}
-    record.forget()
-    splits, resampled = _resample(splits, record, num_workers)
-    root = _get_root("clean", folders, record, resampled)
-    _write_manifests(manifests, splits["clean"], root)
-    for kind, paths in lists.items():
-        _write_lists(paths, splits.get(kind, {}))
-    record.write(options, resampled)
-    return str(root)
+
+    def look():
+        check_shares(valid_share=valid_share, test_share=test_share)
+        _check_apart([*folders.values(), Path(save_folder)])
+        return {
+            "folders": {kind: str(path) for kind, path in folders.items()},
+            "manifests": manifests,
+            "sample_rate": sample_rate,
+            "shares": shares,
+            "seed": seed,
+            "corpus": {k: fingerprint(v, True) for k, v in folders.items()},
+        }
+
+    def make(options):
+        sounds = _read_sounds(folders)
+        splits = {k: _split(k, sounds[k], shares, seed) for k in sounds}
+        record.forget()
+        splits, resampled = _resample(splits, record, num_workers)
+        root = _get_root("clean", folders, record, resampled)
+        _write_manifests(manifests, splits["clean"], root)
+        for kind, paths in lists.items():
+            _write_lists(paths, splits.get(kind, {}))
+        record.write(options, resampled)
+        return str(root)
+
+    root = _get_root("clean", folders, record, record.resampled)
+    return record.prepare(root, look, make, skip_prep)
 
 
 def _get_root(kind, folders, record, resampled):

@@ -106,29 +106,30 @@ def prepare_voicebank(
         os.fspath(Path(path)) for path in (train_json, valid_json, test_json)
     ]
     record = PrepareRecord(save_folder, manifests, sample_rate)
-    root = record.wav_folder if record.resampled else data_folder
-    if skip_prep:
-        record.check_outputs()
-        return os.fspath(root)
 
-    folders = _find_folders(data_folder, sample_rate)
-    options = {
-        "data_folder": os.fspath(data_folder),
-        "manifests": manifests,
-        "sample_rate": sample_rate,
-        "validation": validation,
-        "valid_speakers": list(valid_speakers),
-        "valid_share": valid_share,
-        "seed": seed,
-        "corpus": {folder.name: fingerprint(folder) for folder in folders},
-    }
-    if record.is_unchanged(options):
-        return os.fspath(root)
-    corpus = read_pairs(dict(zip(FOLDERS, (folders[:2], folders[2:]))))
-    splits = _split(corpus, validation, valid_speakers, valid_share, seed)
-    return write_pairs(
-        record, options, splits, data_folder, num_workers, _tell_speakers
-    )
+    def look():
+        folders = _find_folders(data_folder, sample_rate)
+        return {
+            "data_folder": os.fspath(data_folder),
+            "manifests": manifests,
+            "sample_rate": sample_rate,
+            "validation": validation,
+            "valid_speakers": list(valid_speakers),
+            "valid_share": valid_share,
+            "seed": seed,
+            "corpus": {folder.name: fingerprint(folder) for folder in folders},
+        }
+
+    def make(options):
+        folders = _find_folders(data_folder, sample_rate)
+        corpus = read_pairs(dict(zip(FOLDERS, (folders[:2], folders[2:]))))
+        splits = _split(corpus, validation, valid_speakers, valid_share, seed)
+        return write_pairs(
+            record, options, splits, data_folder, num_workers, _tell_speakers
+        )
+
+    root = record.wav_folder if record.resampled else data_folder
+    return record.prepare(root, look, make, skip_prep)
 
 
 def _check_options(validation, valid_share):
