@@ -21,6 +21,6 @@ def test_killed_run_is_the_same_bit_for_bit(options):
     run = subprocess.run(
         [sys.executable, SCRIPT, *options], capture_output=True, text=True
     )
-    told = run.stdout[-4000:] + run.stderr[-4000:]
-    assert run.returncode == 0, told
+    output = run.stdout[-4000:] + run.stderr[-4000:]
+    assert run.returncode == 0, output
     assert "all the same" in run.stdout

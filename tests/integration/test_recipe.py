@@ -329,8 +329,8 @@ def test_damaged_checkpoint_and_full_disk(small_corpus, run_folder, tmp_path):
 
     run = run_recipe(*command, preexec_fn=no_large_files)
     assert run.returncode != 0 and "Traceback" not in run.stderr
-    told = run.stdout + run.stderr
-    assert f"{damaged.path} is damaged: generator.ckpt" in told
+    shown = run.stdout + run.stderr
+    assert f"{damaged.path} is damaged: generator.ckpt" in shown
     assert "the checkpoint could not be written" in run.stderr
     assert sorted((folder / "save").iterdir()) == before
     assert newest_checkpoint(folder).path != damaged.path
@@ -396,22 +396,22 @@ def message_of(monkeypatch):
 def test_continued_with_other_options(
     small_corpus, run_folder, message_of, options, message
 ):
-    told = message_of(
+    shown = message_of(
         f"--data_folder={small_corpus}",
         f"--output_folder={run_folder}",
         "--number_of_epochs=3",
         *options,
     )
-    assert message in told
+    assert message in shown
 
 
 def test_nothing_to_test(small_corpus, message_of, tmp_path):
-    told = message_of(
+    shown = message_of(
         f"--data_folder={small_corpus}",
         f"--output_folder={tmp_path}",
         "--test_only",
     )
-    assert "there is no checkpoint in" in told
+    assert "there is no checkpoint in" in shown
 
 
 def test_training_file_that_is_not_finite(small_corpus, message_of, tmp_path):
@@ -424,10 +424,10 @@ def test_training_file_that_is_not_finite(small_corpus, message_of, tmp_path):
     wave = np.zeros(soundfile.info(file).frames)
     wave[100] = np.nan
     soundfile.write(file, wave, 16000, "FLOAT")
-    told = message_of(
+    shown = message_of(
         f"--data_folder={corpus}", f"--output_folder={tmp_path / 'out'}"
     )
-    assert "noisy_trainset_28spk_wav/p227_001.wav holds samples" in told
+    assert "noisy_trainset_28spk_wav/p227_001.wav holds samples" in shown
 
 
 def test_without_a_discriminator(small_corpus, tmp_path):

@@ -136,7 +136,7 @@ def prepare_mixing(
 
     def look():
         check_shares(valid_share=valid_share, test_share=test_share)
-        _check_apart([*folders.values(), Path(save_folder)])
+        _check_disjoint([*folders.values(), Path(save_folder)])
         return {
             "folders": {kind: str(path) for kind, path in folders.items()},
             "manifests": manifests,
@@ -167,7 +167,7 @@ def _get_root(kind, folders, record, resampled):
     return record.wav_folder / kind if kind in resampled else folders[kind]
 
 
-def _check_apart(folders):
+def _check_disjoint(folders):
     """Raises if one of the folders lies inside another one."""
     places = [folder.resolve() for folder in folders]
     for folder, place in zip(folders, places):

@@ -71,8 +71,8 @@ def test_complex_loss_is_the_squared_distance():
     mag_hat, mag = uniform(2, 3, 4), uniform(2, 3, 4, seed=1)
     phase_hat, phase = angles(2, 3, 4, seed=2), angles(2, 3, 4, seed=3)
     ours = losses.complex_loss(mag_hat, phase_hat, mag, phase)
-    apart = mag_hat * torch.exp(1j * phase_hat) - mag * torch.exp(1j * phase)
-    torch.testing.assert_close(ours, apart.abs().square().mean())
+    difference = mag_hat * torch.exp(1j * phase_hat) - mag * torch.exp(1j * phase)
+    torch.testing.assert_close(ours, difference.abs().square().mean())
 
 
 def test_consistency_of_a_true_spectrum():
@@ -91,8 +91,8 @@ def test_consistency_of_another_spectrum():
     spectrum = torch.stft(wav, 400, 100, window=window, return_complex=True)
     spectrum = spectrum.transpose(1, 2)
     again = spectrum.abs() ** 0.3 * torch.exp(1j * spectrum.angle())
-    apart = mag * torch.exp(1j * phase) - again
-    expected = apart.abs().square().mean()
+    difference = mag * torch.exp(1j * phase) - again
+    expected = difference.abs().square().mean()
     assert expected > 0.01
     torch.testing.assert_close(ours, expected, atol=1e-6, rtol=1e-6)
 
