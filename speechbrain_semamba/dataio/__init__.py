@@ -1,6 +1,7 @@
 """Files on one side, pairs of waves on the other.
 
 - ``audio_files``: audio files in and out
+- ``audio_headers``: what many files are like; what is wrong with them
 - ``pairs``: folders of clean and noisy files -> checked pairs of files
 - ``resampled_files``: resampled copies of files, in parallel
 - ``manifests``: split by seed, resample, write manifests

@@ -1,15 +1,13 @@
 """Pairs of a clean and a noisy file: found, read, and checked as a whole."""
 
-import os
-import struct
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain.dataio import audio_io
-from tqdm import tqdm
-
-MAX_LISTED = 20
+from speechbrain_semamba.dataio.audio_headers import (
+    list_audio_files,
+    raise_faults,
+    read_headers,
+)
 
 
 class Pair(NamedTuple):
@@ -80,38 +78,6 @@ def read_pairs(folders):
     return pairs
 
 
-def raise_faults(faults, rule):
-    """Raises one error for all that is wrong with a corpus, if anything is.
-
-    Arguments
-    ---------
-    faults : list of str
-        One line a fault; the first 20 are shown.
-    rule : str
-        What files have to be like, and the way out.
-
-    Raises
-    ------
-    ValueError
-        If there is a fault.
-
-    Example
-    -------
-    >>> raise_faults(["a.wav: empty"], "Files hold sound.")
-    Traceback (most recent call last):
-    ValueError: The corpus has 1 faults. Files hold sound.
-    a.wav: empty
-    """
-    if not faults:
-        return
-    more = len(faults) - MAX_LISTED
-    raise ValueError(
-        f"The corpus has {len(faults)} faults. {rule}\n"
-        + "\n".join(faults[:MAX_LISTED])
-        + (f"\n... and {more} more" if more > 0 else "")
-    )
-
-
 def _match(clean_folder, noisy_folder, faults):
     """Returns {id: Pair} of two folders and adds what is wrong."""
     halves = clean_folder, noisy_folder
@@ -153,108 +119,3 @@ def _read_folder(folder, faults):
             faults.append(f"{path}: {fault}")
         headers[path.stem] = path, header
     return headers
-
-
-def list_audio_files(folder, deep=False):
-    """Lists the audio files of a folder.
-
-    Names that start with a dot are no speech: macOS puts such files into
-    archives, and unfinished files carry such names here.
-
-    Arguments
-    ---------
-    folder : str
-        Where to look; it need not exist.
-    deep : bool
-        Whether to look into sub-folders, too.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Its files named .wav or .flac, in any case, sorted.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> for name in ("b.WAV", "a.flac", "._a.flac", "a.txt"):
-    ...     (folder / name).touch()
-    >>> [path.name for path in list_audio_files(folder)]
-    ['a.flac', 'b.WAV']
-    """
-    if not os.path.isdir(folder):
-        return []
-    folders = [folder]
-    if deep:
-        folders = [place for place, _, _ in os.walk(folder, followlinks=True)]
-    return sorted(
-        Path(place, name)
-        for place in folders
-        for name in os.listdir(place)
-        if name.lower().endswith((".wav", ".flac")) and name[0] != "."
-    )
-
-
-def read_headers(paths, desc="Checking"):
-    """Reads the headers of many mono files, in threads.
-
-    Arguments
-    ---------
-    paths : list of pathlib.Path
-        The files.
-    desc : str
-        Title of the progress bar, shown if it takes over a second.
-
-    Returns
-    -------
-    list of tuple
-        For each file in order its header (``frames``, ``sample_rate``,
-        ``channels``, ``subtype``, ``format``) and None; or None and a str
-        that says what is wrong with it.
-
-    Example
-    -------
-    >>> header, fault = read_headers([Path("absent.wav")])[0]
-    >>> header is None, fault.split()[0]
-    (True, 'unreadable')
-    """
-    with ThreadPoolExecutor() as pool:
-        results = pool.map(_read_header, paths)
-        return list(tqdm(results, desc, len(paths), delay=1))
-
-
-def _read_header(path):
-    """Returns (header, None), or (None, what is wrong with the file)."""
-    try:
-        header = audio_io.info(path)
-        if header.frames == 0:
-            return None, "empty (0 samples)"
-        if header.channels != 1:
-            return None, f"not mono ({header.channels} channels)"
-        missing = _count_missing_bytes(path)
-        if missing:
-            return None, f"unreadable (truncated by {missing} bytes)"
-        if header.format == "FLAC":
-            # Its header cannot tell whether the end is there.
-            audio_io.load(path, frame_offset=header.frames - 1, num_frames=1)
-    except (RuntimeError, OSError) as error:
-        reason = getattr(error.__cause__, "error_string", error)
-        return None, f"unreadable ({reason})"
-    return header, None
-
-
-def _count_missing_bytes(path):
-    """Returns how many bytes of its samples a WAV file lacks.
-
-    libsndfile takes a truncated WAV file for a shorter one without a word.
-    """
-    with open(path, "rb") as file:
-        is_riff = file.read(12).startswith(b"RIFF")
-        while is_riff and len(chunk := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", chunk)
-            if name == b"data":
-                end = file.tell() + length
-                # Who writes into a pipe puts a huge length: unknown.
-                is_known = length < 0x7FFF0000
-                return max(0, end - os.path.getsize(path)) * is_known
-            file.seek(length + length % 2, os.SEEK_CUR)
-    return 0

@@ -11,7 +11,7 @@ import torch
 from speechbrain.dataio import audio_io
 from tqdm import tqdm
 
-from speechbrain_semamba.dataio.pairs import read_headers
+from speechbrain_semamba.dataio.audio_headers import read_headers
 from speechbrain_semamba.processing.resampling import KAISER_BEST, resample
 from speechbrain_semamba.utils.extras import import_extra
 from speechbrain_semamba.utils.whole_files import whole_file

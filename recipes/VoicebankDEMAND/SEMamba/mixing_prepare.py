@@ -10,16 +10,16 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
+from speechbrain_semamba.dataio.audio_headers import (
+    list_audio_files,
+    raise_faults,
+    read_headers,
+)
 from speechbrain_semamba.dataio.manifests import (
     check_shares,
     place_below,
     split_shares,
     write_manifest,
-)
-from speechbrain_semamba.dataio.pairs import (
-    list_audio_files,
-    raise_faults,
-    read_headers,
 )
 from speechbrain_semamba.dataio.prepare_record import PrepareRecord, fingerprint
 from speechbrain_semamba.dataio.resampled_files import resample_files

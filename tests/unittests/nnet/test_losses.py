@@ -71,7 +71,9 @@ def test_complex_loss_is_the_squared_distance():
     mag_hat, mag = uniform(2, 3, 4), uniform(2, 3, 4, seed=1)
     phase_hat, phase = angles(2, 3, 4, seed=2), angles(2, 3, 4, seed=3)
     ours = losses.complex_loss(mag_hat, phase_hat, mag, phase)
-    difference = mag_hat * torch.exp(1j * phase_hat) - mag * torch.exp(1j * phase)
+    difference = mag_hat * torch.exp(1j * phase_hat) - mag * torch.exp(
+        1j * phase
+    )
     torch.testing.assert_close(ours, difference.abs().square().mean())
 
 
