@@ -2,8 +2,10 @@
 
 - ``distributed``: what the processes of a run tell each other
 - ``extras``: packages that only some need, imported where they are used
+- ``folder_lock``: a folder that one run at a time may write to
 - ``messages``: errors in one line
 - ``seeding``: random numbers of a place in the run, not of its history
+- ``settings``: HyperPyYAML read as text, nothing constructed
 - ``whole_files``: files that are never half-written
 - ``workers``: worker processes, and how they end
 """
