@@ -4,14 +4,16 @@
 - ``export``: a training run -> a model folder
 - ``convert``: official weights -> a model folder
 - ``info``: what is installed, and what runs here
+- ``parser``: what they share: the parser of the command line
 """
 
-import argparse
 import logging
 import sys
 
 from speechbrain_semamba import __version__
 from speechbrain_semamba.cli import convert, enhance, export, info
+from speechbrain_semamba.cli.parser import OneLineParser
+from speechbrain_semamba.utils.messages import first_line
 
 # What a command needs is imported where it runs, so that --help is quick.
 COMMANDS = {
@@ -34,19 +36,19 @@ def main(arguments=None):
     -------
     int
         Exit status: 0, 1 after a mistake that is named in one line, 130
-        after Ctrl-C.
+        after Ctrl-C. A mistyped command line ends the process with 2.
 
     Example
     -------
     >>> main(["export", "/no/run", "/no/folder"])
     1
     """
-    options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="semamba: %(message)s")
     try:
+        options = _make_parser().parse_args(arguments)
+        _show_warnings()
         options.run(options)
-    except (OSError, ValueError) as error:
-        print(f"semamba: error: {error}", file=sys.stderr)
+    except (MemoryError, OSError, ValueError) as error:
+        print(f"semamba: error: {first_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("semamba: interrupted", file=sys.stderr)
@@ -54,8 +56,15 @@ def main(arguments=None):
     return 0
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
+def _show_warnings():
+    """On stderr, and no more: SpeechBrain's loggers are set to tell all."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    logging.basicConfig(format="semamba: %(message)s", handlers=[handler])
+
+
+def _make_parser():
+    parser = OneLineParser(
         prog="semamba", description="SEMamba speech enhancement"
     )
     parser.add_argument("--version", action="version", version=__version__)

@@ -1,5 +1,7 @@
 """Enhances one file with a model folder."""
 
+from speechbrain_semamba.cli.parser import whole_number
+
 
 def add_arguments(parser):
     """Declares what the command line may say."""
@@ -13,31 +15,87 @@ def add_arguments(parser):
         choices=("fp32", "bf16"),
         help="bf16 is faster where the processor has it",
     )
+    parser.add_argument(
+        "--threads",
+        type=whole_number,
+        metavar="N",
+        help="of the processor; fewer, if other work runs beside this",
+    )
 
 
 def run(options):
     """Runs the command; see the top of this file."""
-    from pathlib import Path
-
-    wanted = ("hyperparams.yaml", "generator.ckpt")
-    if not all((Path(options.model) / name).is_file() for name in wanted):
-        raise FileNotFoundError(
-            f"a model folder holds {' and '.join(wanted)}, {options.model} "
-            "does not; a training run has one in model/, and 'semamba export' "
-            "and 'semamba convert' make them"
-        )
+    _check_files(options)
     import torch
 
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     try:
         torch.empty(0, device=options.device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split("\n")[0]
         raise ValueError(f"--device {options.device}: {reason}") from error
+    enhancer = _load_model(options)
+    try:
+        enhancer.enhance_file(options.in_file, options.out_file)
+    except (MemoryError, RuntimeError) as error:
+        from speechbrain_semamba.utils.messages import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryError(_too_long(options.in_file)) from error
+    print(options.out_file)
+
+
+def _check_files(options):
+    """Before PyTorch is imported, which takes seconds."""
+    import os
+
+    lacking = [
+        name
+        for name in ("hyperparams.yaml", "generator.ckpt")
+        if not os.path.isfile(os.path.join(options.model, name))
+    ]
+    if lacking:
+        raise FileNotFoundError(
+            "a model folder holds hyperparams.yaml and generator.ckpt, "
+            f"{options.model} lacks {' and '.join(lacking)}; a training run "
+            "has one in model/, and 'semamba export' and 'semamba convert' "
+            "make them"
+        )
+    try:
+        is_same = os.path.samefile(options.in_file, options.out_file)
+    except FileNotFoundError:
+        is_same = False
+    if is_same:
+        raise ValueError(
+            f"{options.out_file} is the noisy file itself and would be lost; "
+            "name another file"
+        )
+
+
+def _load_model(options):
     from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
 
-    enhancer = SEMambaEnhancement.from_hparams(
-        source=options.model,
-        run_opts={"device": options.device, "precision": options.precision},
+    try:
+        return SEMambaEnhancement.from_hparams(
+            source=options.model,
+            run_opts={"device": options.device, "precision": options.precision},
+        )
+    except Exception as error:  # a damaged yaml may ask for anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"the model folder {options.model} does not load: {reason}; make "
+            "it anew with 'semamba export' or 'semamba convert'"
+        ) from error
+
+
+def _too_long(path):
+    """Says that a file does not fit into the memory."""
+    import soundfile
+
+    info = soundfile.info(path)
+    return (
+        f"out of memory: {path} is {info.duration:.0f} s of audio, channels: "
+        f"{info.channels}; cut it into shorter files, or free memory"
     )
-    enhancer.enhance_file(options.in_file, options.out_file)
-    print(options.out_file)

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from speechbrain.dataio import audio_io
-from tqdm import tqdm
+
+from speechbrain_semamba.utils.progress import progress_bar
 
 MAX_LISTED = 20
 
@@ -75,7 +76,7 @@ def read_headers(paths, desc="Checking"):
     """
     with ThreadPoolExecutor() as pool:
         results = pool.map(_read_header, paths)
-        return list(tqdm(results, desc, len(paths), delay=1))
+        return list(progress_bar(results, desc, len(paths), delay=1))
 
 
 def _read_header(path):

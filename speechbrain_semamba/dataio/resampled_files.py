@@ -9,13 +9,13 @@ import os
 
 import torch
 from speechbrain.dataio import audio_io
-from tqdm import tqdm
 
 from speechbrain_semamba.dataio.audio_headers import read_headers
 from speechbrain_semamba.processing.resampling import KAISER_BEST, resample
 from speechbrain_semamba.utils.extras import import_extra
+from speechbrain_semamba.utils.progress import progress_bar
 from speechbrain_semamba.utils.whole_files import whole_file
-from speechbrain_semamba.utils.workers import InlineExecutor
+from speechbrain_semamba.utils.workers import ONE_THREAD, InlineExecutor
 
 logger = logging.getLogger(__name__)
 
@@ -111,12 +111,12 @@ def _run_jobs(jobs, num_workers):
     for folder in {target.parent for _, target, _ in jobs}:
         folder.mkdir(parents=True, exist_ok=True)
     if num_workers is None or num_workers > 1:
-        executor = loky.ProcessPoolExecutor(num_workers)
+        executor = loky.ProcessPoolExecutor(num_workers, env=ONE_THREAD)
     else:
         executor = InlineExecutor()
     with executor:
         results = executor.map(_resample_file, *zip(*jobs))
-        num_clipped = sum(tqdm(results, "Resampling", len(jobs)))
+        num_clipped = sum(progress_bar(results, "Resampling", len(jobs)))
     if num_clipped:
         logger.warning("Clipped at full scale: %d files.", num_clipped)
 

@@ -1,10 +1,10 @@
 """Scores of the files of a validation or a test, over all processes."""
 
 from speechbrain.utils.distributed import if_main_process
-from tqdm import tqdm
 
 from speechbrain_semamba.evaluation.metrics import mean_scores
 from speechbrain_semamba.utils.distributed import gather_everywhere
+from speechbrain_semamba.utils.progress import progress_bar
 
 
 class FileScores:
@@ -78,7 +78,7 @@ class FileScores:
             the same on every process.
         """
         scores = {}
-        for key, (losses, futures) in tqdm(
+        for key, (losses, futures) in progress_bar(
             self._files.items(),
             "scoring",
             disable=not (progressbar and if_main_process()),

@@ -5,6 +5,7 @@ import os
 from speechbrain_semamba.evaluation.metrics import score
 from speechbrain_semamba.utils.extras import import_extra
 from speechbrain_semamba.utils.workers import (
+    ONE_THREAD,
     InlineExecutor,
     cores_per_process,
     heed_parent_alone,
@@ -51,6 +52,7 @@ class ScorePool:
                 self.num_workers,
                 initializer=heed_parent_alone,
                 initargs=(None, os.getpid()),
+                env=ONE_THREAD,
             )
 
     def start(self, reference, estimate, metrics=("pesq",)):

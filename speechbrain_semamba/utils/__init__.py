@@ -4,6 +4,7 @@
 - ``extras``: packages that only some need, imported where they are used
 - ``folder_lock``: a folder that one run at a time may write to
 - ``messages``: errors in one line
+- ``progress``: how far a long loop is, on a terminal or in a log file
 - ``seeding``: random numbers of a place in the run, not of its history
 - ``settings``: HyperPyYAML read as text, nothing constructed
 - ``whole_files``: files that are never half-written

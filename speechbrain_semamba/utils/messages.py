@@ -54,3 +54,29 @@ def why_not_written(error):
     if isinstance(error, RuntimeError) and TORCH_WRITES.search(str(error)):
         return f"torch.save failed to write a file ({first_line(error)})"
     return None
+
+
+def is_out_of_memory(error):
+    """Whether an error says that there is no memory left.
+
+    PyTorch's processors, devices and systems each have words of their own.
+
+    Arguments
+    ---------
+    error : Exception
+        What was raised.
+
+    Returns
+    -------
+    bool
+        True also for a ``MemoryError``.
+
+    Example
+    -------
+    >>> is_out_of_memory(RuntimeError("CUDA out of memory. Tried to ..."))
+    True
+    >>> is_out_of_memory(RuntimeError("size mismatch"))
+    False
+    """
+    words = "out of memory", "allocate memory", "enough memory", "bad_alloc"
+    return isinstance(error, MemoryError) or any(w in str(error) for w in words)

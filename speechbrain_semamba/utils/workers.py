@@ -7,6 +7,10 @@ import threading
 import time
 from concurrent.futures import Executor, Future
 
+#: Environment of a worker: there is one for each core, and the threads of
+#: NumPy and PyTorch wait for one another where cores are short
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
 
 def heed_parent_alone(worker=None, parent=None):
     """Has a worker heed its parent's signals alone, and live no longer.

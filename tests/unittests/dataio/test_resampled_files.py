@@ -9,6 +9,7 @@ import soundfile as sf
 import torch
 from speechbrain.dataio import audio_io
 
+from speechbrain_semamba.dataio import resampled_files
 from speechbrain_semamba.dataio.resampled_files import resample_files
 
 
@@ -110,6 +111,19 @@ def test_same_rate_alters_nothing(tmp_path):
     finally:
         torch.set_num_threads(num_threads)
     assert np.array_equal(sf.read(target, dtype="int16")[0], noise)
+
+
+def test_workers_take_one_thread_each(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr(resampled_files, "_resample_file", count_threads)
+    source = write(tmp_path / "a.wav")
+    resample_files({source: tmp_path / "b.wav"}, 16000, num_workers=2)
+    # the sum of what the jobs return
+    assert "Clipped at full scale: 1 files" in caplog.text
+
+
+def count_threads(source, target, sample_rate):
+    return torch.get_num_threads()
 
 
 def test_interrupted_run_is_resumed(tmp_path, targets, monkeypatch):

@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from test_metrics import SPEECH, syllables, with_noise
 
 from speechbrain_semamba.evaluation.metrics import METRICS, pesq
@@ -92,6 +94,22 @@ def test_workers_share_the_cores_of_a_machine(monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "99")
     assert ScorePool(4).num_workers == 1
     assert ScorePool(0).num_workers == 0
+
+
+def num_threads():
+    """Of PyTorch, and those of this process that are not Python's."""
+    np.ones((600, 600)) @ np.ones((600, 600))
+    tasks = Path("/proc/self/task")  # Linux
+    others = threading.active_count()
+    if tasks.exists():
+        others = len(list(tasks.iterdir()))
+    return torch.get_num_threads(), others - threading.active_count()
+
+
+def test_workers_take_one_thread_each(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    pool = ScorePool(num_workers=1)
+    assert pool._executor.submit(num_threads).result() == (1, 0)
 
 
 PARENT = """

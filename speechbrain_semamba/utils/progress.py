@@ -1,0 +1,145 @@
+"""How far a long loop is: a bar on a terminal, elsewhere a line now and then.
+
+A bar draws itself anew many times a second; in a log file each of these
+drawings stays.
+"""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+#: Time between two lines
+SECONDS = 30
+#: What takes less than this is not worth a word
+SHORT_SECONDS = 1
+
+
+def progress_bar(
+    iterable, desc=None, total=None, initial=0, disable=False, **looks
+):
+    """Iterates, and shows on stderr how far it is.
+
+    It takes what ``tqdm`` takes and is ``tqdm`` where stderr is a terminal.
+
+    Arguments
+    ---------
+    iterable : iterable
+        What to go through.
+    desc : str
+        Title of the bar.
+    total : int
+        Number of items, if the iterable does not know it.
+    initial : int
+        Items that were done before.
+    disable : bool
+        Whether to show nothing.
+    **looks
+        More of ``tqdm``'s arguments, for a terminal.
+
+    Returns
+    -------
+    iterable
+        The same items. It is a context manager and has ``set_postfix``.
+
+    Example
+    -------
+    >>> sum(progress_bar([1, 2, 3], "Adding", disable=True))
+    6
+    """
+    if disable or sys.stderr.isatty():
+        return tqdm(
+            iterable, desc, total, initial=initial, disable=disable, **looks
+        )
+    return ProgressLines(iterable, desc, total, initial)
+
+
+class ProgressLines:
+    """In place of a bar: a line every half minute, and the last.
+
+    Arguments
+    ---------
+    iterable, desc, total, initial
+        As for ``progress_bar``.
+    file : file
+        Where the lines go; None stands for stderr.
+    clock : callable
+        Gives the time in seconds.
+
+    Example
+    -------
+    >>> clock = iter([0, 20, 40, 80]).__next__
+    >>> file = sys.stdout
+    >>> for _ in ProgressLines("abc", "Reading", file=file, clock=clock):
+    ...     pass
+    Reading: 2/3, 00:40 gone, 00:20 to go
+    Reading: 3/3, 01:20 gone
+    """
+
+    def __init__(
+        self,
+        iterable,
+        desc=None,
+        total=None,
+        initial=0,
+        file=None,
+        clock=time.monotonic,
+    ):
+        if total is None and hasattr(iterable, "__len__"):
+            total = len(iterable)
+        self.iterable, self.desc, self.total = iterable, desc, total
+        self.initial = self.done = initial
+        self.file, self.clock, self.shown = file, clock, ""
+        self.began = self.now = self.told_at = clock()
+        self.told = initial
+
+    def __iter__(self):
+        for item in self.iterable:
+            yield item
+            self.done += 1
+            self.now = self.clock()
+            if self.now - self.told_at >= SECONDS:
+                self._tell()
+        self.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if kind is None:
+            self.close()
+
+    def set_postfix(self, **values):
+        """Shows values at the end of the next line.
+
+        Arguments
+        ---------
+        **values
+            Numbers or text, by name.
+        """
+        self.shown = "".join(
+            f", {name}={value if isinstance(value, str) else f'{value:.3g}'}"
+            for name, value in values.items()
+        )
+
+    def close(self):
+        """Writes the last line, unless it is there or all went quickly."""
+        if self.done > self.told and self.now - self.began >= SHORT_SECONDS:
+            self._tell()
+
+    def _tell(self):
+        self.told, self.told_at = self.done, self.now
+        print(self, file=self.file or sys.stderr, flush=True)
+
+    def __str__(self):
+        gone = self.now - self.began
+        title = f"{self.desc}: " if self.desc else ""
+        text = f"{title}{self.done}"
+        if self.total is not None:
+            text += f"/{self.total}"
+        text += f", {tqdm.format_interval(gone)} gone"
+        left = (self.total or 0) - self.done
+        if left > 0:
+            to_go = gone * left / (self.done - self.initial)
+            text += f", {tqdm.format_interval(to_go)} to go"
+        return text + self.shown
