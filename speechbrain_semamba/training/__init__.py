@@ -1,10 +1,12 @@
 """What makes a training run trustworthy; the algorithm is in the recipe.
 
+- ``command_line``: what a run was started with
+- ``run_folder``, ``run_record``: its folder is its own, and remembers it
 - ``resumable``: a Brain that can be killed, resumed and shared out
 - ``window``: its updates, a window of batches at a time
 - ``split_backward``: a backward pass in two parts
 - ``averaging``: exponential moving average of the weights
 - ``pesq_labels``: the discriminator's targets, computed meanwhile
 - ``running_stats``, ``tensorboard``: what a run shows
-- ``nonfinite``, ``stop_signal``: what may end it
+- ``nonfinite``, ``stop_signal``, ``mistakes``: what may end it
 """
