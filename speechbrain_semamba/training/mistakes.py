@@ -1,6 +1,7 @@
 """Users' mistakes in one line; a bug keeps its traceback."""
 
 import contextlib
+import signal
 import sys
 
 import torch
@@ -41,21 +42,33 @@ def mistakes_in_one_line(program, *mistakes):
     ...     print(end.code)
     train.py: error: [Errno 2] No such file or directory: 'none'
     """
+    interrupts = []
+
+    def interrupt(number, frame):
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
-    except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
-    except mistakes as error:
-        raise SystemExit(f"{program}: error: {_message(error)}") from error
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
+    except BaseException as error:
+        # a library may turn what interrupts it into an error of its own
+        if interrupts or isinstance(error, KeyboardInterrupt):
+            print(f"{program}: interrupted", file=sys.stderr)
+            raise SystemExit(130) from None
+        if isinstance(error, mistakes):
+            told = _message(error)
+        elif is_out_of_memory(error):
+            told = (
+                f"out of memory ({first_line(error)}); lower batch_size and "
+                "raise grad_accumulation_factor instead, or lower "
+                "segment_seconds"
+            )
+        else:
             raise
-        raise SystemExit(
-            f"{program}: error: out of memory ({first_line(error)}); lower "
-            "batch_size and raise grad_accumulation_factor instead, or lower "
-            "segment_seconds"
-        ) from error
+        raise SystemExit(f"{program}: error: {told}") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def is_out_of_memory(error):

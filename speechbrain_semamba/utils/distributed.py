@@ -143,3 +143,17 @@ def call_on_main(function, *args):
     if message is not None:
         raise kind(message)
     return result
+
+
+def leave_group():
+    """Ends what ``ddp_init_group`` began.
+
+    A process that just ended would at times be aborted on its way out, and
+    its exit status be lost.
+
+    Example
+    -------
+    >>> leave_group()  # of a single process, nothing
+    """
+    if is_distributed_initialized():
+        torch.distributed.destroy_process_group()

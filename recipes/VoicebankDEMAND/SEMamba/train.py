@@ -35,7 +35,7 @@ from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.run_folder import run_folder
 from speechbrain_semamba.training.split_backward import backward_part
 from speechbrain_semamba.training.window import TrainingStopped, WindowedBrain
-from speechbrain_semamba.utils.distributed import call_on_main
+from speechbrain_semamba.utils.distributed import call_on_main, leave_group
 
 MISTAKES = ImportError, OSError, ValueError
 MISHAPS = OSError, TrainingStopped, UnfitCheckpoint, UnusableFile
@@ -279,6 +279,7 @@ def main():
         with mistakes_in_one_line("train.py", *MISTAKES):
             command = read_command(sys.argv[1:])
             sb.utils.distributed.ddp_init_group(command.run_opts)
+            held.callback(leave_group)
             record = held.enter_context(run_folder(command))
             hparams, brain, (train, valid, test) = set_up(command)
             held.callback(hparams["score_pool"].close)
@@ -295,5 +296,4 @@ def main():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     main()

@@ -1,5 +1,7 @@
 """Users' mistakes in one line, bugs with their traceback."""
 
+import signal
+
 import pytest
 import torch
 
@@ -53,6 +55,22 @@ def test_ctrl_c(capsys):
         run(raiser(KeyboardInterrupt()), OSError)
     assert end.value.code == 130
     assert capsys.readouterr().err == "train.py: interrupted\n"
+
+
+def test_ctrl_c_that_becomes_an_error(capsys):
+    """Libraries with an ``except`` for everything do that."""
+
+    def function():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException as error:
+            raise KeyError("no constructor") from error
+
+    with pytest.raises(SystemExit) as end:
+        run(function)
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "train.py: interrupted\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_last_line_of_what_a_worker_raised():
