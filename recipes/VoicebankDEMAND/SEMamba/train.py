@@ -25,7 +25,10 @@ from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
 from speechbrain_semamba.evaluation.metrics import METRICS
 from speechbrain_semamba.nnet import losses
 from speechbrain_semamba.training.pesq_labels import PesqLabels
-from speechbrain_semamba.training.split_backward import backward_part
+from speechbrain_semamba.training.split_backward import (
+    backward_part,
+    seam_before,
+)
 from speechbrain_semamba.training.window import TrainingStopped, WindowedBrain
 
 MISTAKES = ImportError, KeyError, OSError, RuntimeError, ValueError, YAMLError
@@ -67,15 +70,15 @@ class SEMambaBrain(WindowedBrain):
 
         The discriminator has no part in it: there is time to compute PESQ.
         """
-        _, phase_hat, features = out["graph"]
+        _, phase_hat, seam = out["graph"]
         decoder, gradient = self.part("phase_decoder"), out["phase_hat"].grad
-        out["rest"] = backward_part(phase_hat, gradient, features, decoder)
+        out["rest"] = backward_part(phase_hat, gradient, seam, decoder)
 
     def generate(self, noisy, stage):
-        """The generator's spectrum of a noisy one, and what its decoders got."""
+        """The generator's spectrum of a noisy one, and the seam in its graph."""
         context = self.training_ctx if stage == TRAIN else self.evaluation_ctx
-        with context:
-            return self.generator_for(stage)(*noisy, return_features=True)
+        with context, seam_before(self.part("phase_decoder")) as seam:
+            return *self.generator_for(stage)(*noisy), seam
 
     def compute_forward(self, batch, stage):
         """Enhances a batch of waves whose level is already set.

@@ -187,7 +187,7 @@ class SEMamba(nn.Module):
         self.mask_decoder = MaskDecoder(channels, n_fft // 2 + 1, beta, backend)
         self.phase_decoder = PhaseDecoder(channels, backend)
 
-    def forward(self, mag, phase, lengths=None, return_features=False):
+    def forward(self, mag, phase, lengths=None):
         """Enhances a batch of spectra.
 
         Arguments
@@ -199,8 +199,6 @@ class SEMamba(nn.Module):
         lengths : torch.Tensor
             Relative lengths [batch] in frames. With them each item of a
             padded batch gets what it gets alone.
-        return_features : bool
-            Whether to return what the decoders get, too.
 
         Returns
         -------
@@ -208,8 +206,6 @@ class SEMamba(nn.Module):
             Compressed magnitude [batch, frames, freq].
         phase : torch.Tensor
             Phase in radians [batch, frames, freq].
-        features : torch.Tensor
-            Only if asked for [batch, channels, frames, freq // 2].
         """
         valid = None
         if lengths is not None:
@@ -220,11 +216,8 @@ class SEMamba(nn.Module):
             x = block(x, lengths)
             # a convolution or a backward scan would see what lies beyond
             x = x if valid is None else x * valid
-        if return_features:
-            x = x.view_as(x)  # see training.split_backward
         mag = at_least_float32(self.mask_decoder(x, valid)) * mag
-        phase = self.phase_decoder(x, valid)
-        return (mag, phase, x) if return_features else (mag, phase)
+        return mag, self.phase_decoder(x, valid)
 
 
 class SEMambaEnhancer(nn.Module):
