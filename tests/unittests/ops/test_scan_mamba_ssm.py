@@ -1,14 +1,23 @@
 """The adapter to mamba_ssm, with a stand-in for its kernels."""
 
+import dataclasses
 import itertools
 import sys
 import types
 
 import pytest
 import torch
+from layers import build
 from operators import scan, scan_inputs
+from torch.nn.functional import linear
 
-from speechbrain_semamba.ops.backends import choose_backend, find_fused_mixer
+from speechbrain_semamba.nnet.mamba import Mamba
+from speechbrain_semamba.ops.backends import (
+    BACKENDS,
+    choose_backend,
+    find_fused_mixer,
+)
+from speechbrain_semamba.ops.causal_conv import causal_conv_silu
 from speechbrain_semamba.ops.scan import mamba_ssm, reference
 from speechbrain_semamba.processing.lengths import ValidSizes
 
@@ -82,3 +91,51 @@ def test_reasons(monkeypatch, uncached):
     assert mamba_ssm.why_not_fused("cuda") is None
     assert choose_backend("cuda").name == "mamba_ssm"
     assert find_fused_mixer("cuda") is mamba_ssm.fused_mixer
+
+
+def mamba_inner(
+    xz,
+    conv,
+    conv_bias,
+    x_proj,
+    dt_proj,
+    out_proj,
+    out_bias,
+    A,
+    B,
+    C,
+    D,
+    delta_bias,
+    delta_softplus,
+):
+    """mamba_ssm's fused mixer as its documentation describes it."""
+    assert out_bias is B is C is None and delta_softplus
+    u, z = xz.transpose(1, 2).chunk(2, dim=-1)
+    u = causal_conv_silu(u, conv.squeeze(1), conv_bias, backend="pytorch")
+    rank, state = dt_proj.shape[1], A.shape[1]
+    delta, B, C = linear(u, x_proj).split([rank, state, state], dim=-1)
+    delta = linear(delta, dt_proj)
+    y = scan("reference")(u, delta, A, B, C, D, z, delta_bias)
+    return linear(y, out_proj)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_fused_mixer_is_the_mixer(monkeypatch, reverse):
+    interface = fake_mamba_ssm(monkeypatch, kernel=object())
+    interface.mamba_inner_fn = mamba_inner
+    row = dataclasses.replace(
+        BACKENDS["pytorch"],
+        fused_mixer=mamba_ssm.fused_mixer,
+        why_not_fused=lambda device_type: None,
+    )
+    mixer, x = (
+        build(Mamba, 20, 3, backend="pytorch").float(),
+        torch.ones(2, 9, 20),
+    )
+    x = x * torch.linspace(-1, 1, 9)[:, None]
+    expected = mixer(x, reverse=reverse)
+    monkeypatch.setitem(BACKENDS, "pytorch", row)
+    torch.testing.assert_close(mixer(x, reverse=reverse), expected)
+    del interface.mamba_inner_fn
+    with pytest.raises(ImportError):  # so it was called
+        mixer(x, reverse=reverse)
