@@ -24,6 +24,7 @@ from speechbrain_semamba.evaluation import reports
 from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
 from speechbrain_semamba.evaluation.metrics import METRICS
 from speechbrain_semamba.nnet import losses
+from speechbrain_semamba.processing.precision import at_least_float32
 from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.split_backward import backward_part
 from speechbrain_semamba.training.window import TrainingStopped, WindowedBrain
@@ -149,8 +150,8 @@ class SEMambaBrain(WindowedBrain):
         discriminator = self.modules.discriminator
         mag, mag_hat = self.cat("mag"), self.cat("mag_hat").detach()
         with self.training_ctx:
-            score_clean = discriminator(mag, mag).float()
-            score_hat = discriminator(mag, mag_hat).float()
+            score_clean = at_least_float32(discriminator(mag, mag))
+            score_hat = at_least_float32(discriminator(mag, mag_hat))
         labels = self.labels.wait(sum((o["scores"] for o in self.window), []))
         return losses.discriminator_loss(score_clean, score_hat, labels)
 
@@ -163,7 +164,7 @@ class SEMambaBrain(WindowedBrain):
         discriminator = self.raw("discriminator")
         with self.training_ctx:
             score = discriminator(self.cat("mag"), self.cat("mag_hat"))
-        loss = losses.metric_loss(score.float())
+        loss = losses.metric_loss(at_least_float32(score))
         share = self.hparams.loss_weights["metric"] * loss
         self.scaler.scale(share).backward(
             inputs=[out["mag_hat"] for out in self.window]
