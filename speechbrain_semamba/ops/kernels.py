@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 import pathlib
 
 import torch
@@ -47,9 +48,18 @@ def find_problem():
 
 @functools.lru_cache(maxsize=None)
 def library():
-    """The loaded library; torch is imported first, to share its threads."""
+    """The loaded library; torch is imported first, to share its threads.
+
+    ``SEMAMBA_INSTRUCTIONS`` in the environment forces an instruction set.
+    """
     loaded = ctypes.CDLL(str(LIBRARY))
     loaded.semamba_instructions.restype = ctypes.c_char_p
+    forced = os.environ.get("SEMAMBA_INSTRUCTIONS")
+    if forced and not loaded.semamba_use(forced.encode()):
+        raise ValueError(
+            f"SEMAMBA_INSTRUCTIONS must be one of {', '.join(INSTRUCTIONS)} "
+            f"that this processor has, not {forced!r}; unset it for the best"
+        )
     return loaded
 
 

@@ -24,7 +24,10 @@ from speechbrain_semamba.evaluation import reports
 from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
 from speechbrain_semamba.evaluation.metrics import METRICS
 from speechbrain_semamba.nnet import losses
-from speechbrain_semamba.processing.precision import at_least_float32
+from speechbrain_semamba.processing.precision import (
+    at_least_float32,
+    settle_precisions,
+)
 from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.split_backward import backward_part
 from speechbrain_semamba.training.window import TrainingStopped, WindowedBrain
@@ -259,6 +262,8 @@ def set_up():
     if "pretrainer" in hparams:
         hparams["pretrainer"].collect_files()
         hparams["pretrainer"].load_collected()
+    precisions = "precision", "eval_precision"
+    run_opts = settle_precisions(run_opts, hparams, precisions)
     brain = SEMambaBrain(
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],

@@ -334,6 +334,25 @@ def test_unknown_instruction_set():
     assert kernels.instructions() == before
 
 
+@pytest.mark.parametrize("name", ["plain", "nonsense"])
+def test_instruction_set_from_the_environment(name):
+    """In a process of its own: it holds for all of one."""
+    code = "from speechbrain_semamba.ops import kernels as k; "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(k.instructions())"],
+        env={**os.environ, "SEMAMBA_INSTRUCTIONS": name},
+        capture_output=True,
+        text=True,
+    )
+    if name == "plain":
+        assert done.stdout.strip() == "plain"
+    else:
+        assert done.returncode != 0
+        last = done.stderr.strip().splitlines()[-1]
+        assert "SEMAMBA_INSTRUCTIONS must be one of" in last
+        assert "'nonsense'" in last
+
+
 def test_back_end_by_name_says_why_not(monkeypatch, uncached):
     monkeypatch.setattr(kernels, "why_not", lambda: "no compiled kernels: rain")
     with pytest.raises(RuntimeError, match="'cpu' cannot run on cpu: .* rain"):
