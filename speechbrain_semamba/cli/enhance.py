@@ -11,9 +11,10 @@ def add_arguments(parser):
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
     parser.add_argument(
         "--precision",
-        default="fp32",
-        choices=("fp32", "bf16"),
-        help="bf16 is faster where the processor has it",
+        default="auto",
+        choices=("auto", "fp32", "bf16"),
+        help="auto is fp32; bf16 is faster where the processor has it, and "
+        "fp32 where it does not",
     )
     parser.add_argument(
         "--threads",

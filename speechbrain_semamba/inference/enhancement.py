@@ -8,6 +8,7 @@ from speechbrain_semamba.dataio.audio_files import (
     read_audio_file,
     write_audio_file,
 )
+from speechbrain_semamba.processing.precision import settle_precisions
 from speechbrain_semamba.processing.resampling import resample
 
 
@@ -21,7 +22,9 @@ class SEMambaEnhancement(WaveformEnhancement):
     Arguments
     ---------
     See ``speechbrain.inference.interfaces.Pretrained``; of its ``run_opts``,
-    ``precision="bf16"`` runs convolutions and linear layers in bfloat16.
+    ``precision="bf16"`` runs convolutions and linear layers in bfloat16 where
+    the hardware has it. The default is "auto"; ``processing.precision`` says
+    what it takes and why.
 
     Example
     -------
@@ -30,6 +33,12 @@ class SEMambaEnhancement(WaveformEnhancement):
     >>> enhancer.enhance_batch(torch.randn(1, 1600)).shape
     torch.Size([1, 1600])
     """
+
+    def __init__(
+        self, modules=None, hparams=None, run_opts=None, freeze_params=True
+    ):
+        run_opts = settle_precisions(run_opts, hparams)
+        super().__init__(modules, hparams, run_opts, freeze_params)
 
     @property
     def sample_rate(self):

@@ -1,6 +1,7 @@
 """The compiled kernels of ``csrc``: loading, calling, instruction set."""
 
 import ctypes
+import os
 import pathlib
 
 # first, for the library is to share its threads
@@ -19,12 +20,19 @@ INSTRUCTIONS = ("avx512", "avx2", "plain")
 def load():
     """Loads the library, unless it is missing or does not fit this code.
 
+    ``SEMAMBA_INSTRUCTIONS`` in the environment forces an instruction set.
+
     Returns
     -------
     library : ctypes.CDLL
         None if it cannot be used.
     reason : str
         Why not, in one line with the way out; else None.
+
+    Raises
+    ------
+    ValueError
+        If the instruction set that is forced is not available here.
     """
     again = "install a C++ compiler (g++ or clang++) and the package again"
     if not LIBRARY.exists():
@@ -43,6 +51,12 @@ def load():
             f"({difference}); install the package again, which builds them"
         )
     library.semamba_instructions.restype = ctypes.c_char_p
+    forced = os.environ.get("SEMAMBA_INSTRUCTIONS")
+    if forced and not library.semamba_use(forced.encode()):
+        raise ValueError(
+            f"SEMAMBA_INSTRUCTIONS must be one of {', '.join(INSTRUCTIONS)} "
+            f"that this processor has, not {forced!r}; unset it for the best"
+        )
     return library, None
 
 

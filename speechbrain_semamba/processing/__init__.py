@@ -1,7 +1,7 @@
 """Tensors in, tensors out; no files.
 
 - ``lengths``: how much of each item of a padded batch counts
-- ``precision``: keeps what needs it out of half precision
+- ``precision``: which to compute in; what stays out of half precision
 - ``resampling``: the one resampler
 - ``spectral``: wav <-> (compressed magnitude, phase); the level of a wav
 - ``segments``: level and crop of a training pair

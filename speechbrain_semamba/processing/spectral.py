@@ -60,7 +60,7 @@ class MagPhaseSTFT(torch.nn.Module):
     compression : float
         Exponent of the magnitude.
     window_fn : callable
-        Makes the window from its length.
+        Makes the window from its length and ``dtype``, as those of PyTorch.
     pad_mode : str
         How the first and last half window are filled, as in ``torch.stft``.
 
@@ -90,7 +90,25 @@ class MagPhaseSTFT(torch.nn.Module):
         self.win_length = win_length
         self.compression = compression
         self.pad_mode = pad_mode
-        self.register_buffer("window", window_fn(win_length), persistent=False)
+        self.window_fn = window_fn
+        window = self._make_window(torch.empty(0))
+        self.register_buffer("window", window, persistent=False)
+
+    def _apply(self, fn, recurse=True):
+        """Makes the window anew where the module is moved or cast."""
+        super()._apply(fn, recurse)
+        self.window = self._make_window(self.window)
+        return self
+
+    def _make_window(self, like):
+        # cast up from float32 it would be off by 1e-8 in float64, and the
+        # compressed magnitude by 5e-7
+        window = self.window_fn(self.win_length, dtype=torch.float64)
+        return window.to(like)
+
+    def _window_for(self, x):
+        same = self.window.dtype == x.dtype
+        return self.window if same else self._make_window(x)
 
     def frame_lengths(self, lengths, samples):
         """Relative lengths of the spectrum of a padded batch.
@@ -197,7 +215,7 @@ class MagPhaseSTFT(torch.nn.Module):
             self.n_fft,
             self.hop_length,
             self.win_length,
-            self.window.to(wav.dtype),
+            self._window_for(wav),
             center=True,
             pad_mode=self.pad_mode,
             return_complex=True,
@@ -210,7 +228,7 @@ class MagPhaseSTFT(torch.nn.Module):
             self.n_fft,
             self.hop_length,
             self.win_length,
-            self.window.to(spectrum.real.dtype),
+            self._window_for(spectrum.real),
             center=True,
             length=length,
         )

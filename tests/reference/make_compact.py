@@ -3,7 +3,8 @@
     python make_compact.py REFERENCE_FILE
 
 The reference file holds weights, inputs, outputs and a training trace of a
-small SEMamba run with the official code; see README.md beside this script.
+small SEMamba run with the official code in float64; see README.md beside this
+script.
 """
 
 import sys
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import torch
 
-STRIDE = 4  # keep every fourth frame of a spectrum
+STRIDE = 16  # of the frames that are kept of a spectrum to compare with
+SAMPLES = 8  # of the samples that are kept of the enhanced wave
 
 
 def compact(full):
-    """Drops what follows from the rest, thins what is large.
+    """Drops what follows from the rest, thins what is only compared with.
 
     Arguments
     ---------
@@ -25,16 +27,26 @@ def compact(full):
     Returns
     -------
     dict
-        The same names; spectra are [1, frames / STRIDE, freq] and the
-        complex spectrum, which follows from magnitude and phase, is left out.
+        The same names. The training batch's spectrum is whole [batch, frames,
+        freq]; the others are thinned to [1, frames / STRIDE, freq]. The wave
+        is in its 16 bits, and ``noisy_sign`` has the signs of its phase.
     """
-    kept = {k: v for k, v in full.items() if k != "com"}
-    for name in ("noisy", "clean", "train_noisy", "train_clean"):
-        kept[name] = full[name].clone()  # not the storage that it is cut from
+    names = "config generator discriminator pesq_labels trace".split()
+    kept = {name: full[name] for name in names}
+    kept["noisy"] = (full["noisy"] * 2**15).to(torch.int16)
+    assert torch.equal(kept["noisy"] / 2**15, full["noisy"])
+    kept["noisy_sign"] = full["noisy_pha"].transpose(1, 2).sign().to(torch.int8)
+    kept["train_clean"] = full["train_clean"]
+    kept["enhanced"] = full["enhanced"][:, ::SAMPLES]
     for name in ("noisy_mag", "noisy_pha", "mag", "pha", "mag_after"):
-        thin = full[name].transpose(1, 2)[:, ::STRIDE]
-        kept[name] = thin.contiguous()
-    return kept
+        kept[name] = full[name].transpose(1, 2)[:, ::STRIDE]
+    for name in ("train_noisy_mag", "train_noisy_pha"):
+        kept[name] = full[name].transpose(1, 2)
+    # no tensor brings the whole storage that it is cut from
+    return {
+        key: value.contiguous().clone() if torch.is_tensor(value) else value
+        for key, value in kept.items()
+    }
 
 
 if __name__ == "__main__":

@@ -29,6 +29,10 @@ from speechbrain_semamba.evaluation import reports
 from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
 from speechbrain_semamba.evaluation.metrics import METRICS
 from speechbrain_semamba.nnet import losses
+from speechbrain_semamba.processing.precision import (
+    at_least_float32,
+    settle_precisions,
+)
 from speechbrain_semamba.training.command_line import read_command
 from speechbrain_semamba.training.enhanced_batch import EnhancedBatch
 from speechbrain_semamba.training.mistakes import mistakes_in_one_line
@@ -169,8 +173,8 @@ class SEMambaBrain(ResumableBrain):
         discriminator, window = self.modules.discriminator, self.window
         mag, mag_hat = window.joined("mag"), window.joined("mag_hat").detach()
         with self.training_ctx:
-            score_clean = discriminator(mag, mag).float()
-            score_hat = discriminator(mag, mag_hat).float()
+            score_clean = at_least_float32(discriminator(mag, mag))
+            score_hat = at_least_float32(discriminator(mag, mag_hat))
         scores = sum((batch.scores for batch in window.batches), [])
         labels = self.labels.wait(scores)
         return losses.discriminator_loss(score_clean, score_hat, labels)
@@ -182,7 +186,7 @@ class SEMambaBrain(ResumableBrain):
             score = discriminator(
                 window.joined("mag"), window.joined("mag_hat")
             )
-        loss = losses.metric_loss(score.float())
+        loss = losses.metric_loss(at_least_float32(score))
         share = self.hparams.loss_weights["metric"] * loss
         self.scaler.scale(share).backward(
             inputs=[batch.mag_hat for batch in window.batches]
@@ -269,7 +273,9 @@ def set_up(command):
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],
         hparams=hparams,
-        run_opts=command.run_opts,
+        run_opts=settle_precisions(
+            command.run_opts, hparams, ("precision", "eval_precision")
+        ),
         checkpointer=hparams["checkpointer"],
     )
     brain.hparams.stft.to(brain.device)

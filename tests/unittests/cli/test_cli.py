@@ -10,6 +10,7 @@ from places import OFFICIAL
 
 from speechbrain_semamba.cli import main
 from speechbrain_semamba.ops.backends import BACKENDS
+from speechbrain_semamba.processing import precision
 
 
 @pytest.fixture
@@ -26,6 +27,21 @@ def test_enhance(model_folder, noisy, tmp_path):
         == 0
     )
     assert soundfile.info(out).frames == 4000
+
+
+def test_bf16_that_would_be_slower_is_float32(
+    model_folder, noisy, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: False)
+    written = []
+    for name in ("auto", "bf16"):
+        out = tmp_path / f"{name}.wav"
+        words = ["enhance", str(noisy), str(out), "--precision", name]
+        assert main([*words, "--model", str(model_folder)]) == 0
+        written.append(out.read_bytes())
+    assert written[0] == written[1]
+    messages = [m for m in caplog.messages if "bfloat16" in m]
+    assert len(messages) == 1 and "computing in float32" in messages[0]
 
 
 def test_convert_and_enhance(noisy, tmp_path, capsys):

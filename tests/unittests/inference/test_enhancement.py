@@ -7,6 +7,7 @@ from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba.dataio.audio_files import write_audio_file
 from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
+from speechbrain_semamba.processing import precision
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,8 @@ def test_same_as_speechbrains_own_interface(enhancer, model_folder, tmp_path):
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
 
 
-def test_bfloat16_is_close_and_is_used(enhancer, model_folder):
+def test_bfloat16_is_close_and_is_used(enhancer, model_folder, monkeypatch):
+    monkeypatch.setattr(precision, "why_not_bf16", lambda device: None)
     noisy = 0.1 * torch.randn(2, 8000, generator=torch.Generator())
     half = SEMambaEnhancement.from_hparams(
         source=str(model_folder), run_opts={"precision": "bf16"}
@@ -41,6 +43,16 @@ def test_bfloat16_is_close_and_is_used(enhancer, model_folder):
     assert enhanced.dtype == torch.float32
     error = (enhanced - expected).norm() / expected.norm()
     assert 1e-6 < error < 0.1
+
+
+def test_precision_is_float32_unless_asked_for(enhancer, model_folder):
+    assert enhancer.precision == "fp32"
+    options = {"precision": "auto", "device": "cpu"}
+    again = SEMambaEnhancement.from_hparams(
+        source=str(model_folder), run_opts=options
+    )
+    assert again.precision == "fp32"
+    assert options == {"precision": "auto", "device": "cpu"}
 
 
 @pytest.mark.parametrize("samples", [1, 150, 201, 16000, 16123])

@@ -89,7 +89,7 @@ def test_consistency_of_another_spectrum():
     mag, phase = uniform(2, 17, 201), angles(2, 17, 201)
     wav = stft.synthesize(mag, phase, 1600)
     ours = losses.consistency_loss(mag, phase, wav, stft)
-    window = torch.hann_window(400).double()
+    window = torch.hann_window(400, dtype=torch.float64)
     spectrum = torch.stft(wav, 400, 100, window=window, return_complex=True)
     spectrum = spectrum.transpose(1, 2)
     again = spectrum.abs() ** 0.3 * torch.exp(1j * spectrum.angle())

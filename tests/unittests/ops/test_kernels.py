@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import multiprocessing
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -35,6 +37,25 @@ def test_unknown_instruction_set():
     with pytest.raises(ValueError, match="'nonsense' is not available"):
         kernels.use_instructions("nonsense")
     assert kernels.instructions() == before
+
+
+@pytest.mark.parametrize("name", ["plain", "nonsense"])
+def test_instruction_set_from_the_environment(name):
+    """In a process of its own: it holds for all of one."""
+    code = "from speechbrain_semamba.ops import kernels as k; "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(k.instructions())"],
+        env={**os.environ, "SEMAMBA_INSTRUCTIONS": name},
+        capture_output=True,
+        text=True,
+    )
+    if name == "plain":
+        assert done.stdout.strip() == "plain"
+    else:
+        assert done.returncode != 0
+        last = done.stderr.strip().splitlines()[-1]
+        assert "SEMAMBA_INSTRUCTIONS must be one of" in last
+        assert "'nonsense'" in last
 
 
 def test_reasons(monkeypatch, tmp_path):
