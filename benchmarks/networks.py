@@ -1,6 +1,7 @@
 """What the benchmarks run: enhancer, training step, and scan alone."""
 
 import contextlib
+import pathlib
 
 import torch
 from measure import DTYPES, relative_error
@@ -13,6 +14,7 @@ from speechbrain_semamba.lobes.models.semamba import SEMamba, SEMambaEnhancer
 from speechbrain_semamba.nnet import losses
 from speechbrain_semamba.ops.selective_scan import selective_scan
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
+from speechbrain_semamba.utils.settings import read_settings
 
 SAMPLE_RATE = 16000
 
@@ -31,15 +33,10 @@ MODELS = {
 #: Batch, length, dim and state of the scan alone
 SCAN = (100, 400, 256, 16)
 
-#: The recipe's
-LOSS_WEIGHTS = {
-    "metric": 0.05,
-    "magnitude": 0.9,
-    "phase": 0.3,
-    "complex": 0.1,
-    "time": 0.2,
-    "consistency": 0.1,
-}
+RECIPE = pathlib.Path(__file__).parents[1] / "recipes/VoicebankDEMAND/SEMamba"
+LOSS_WEIGHTS = read_settings(
+    RECIPE / "hparams" / "semamba.yaml", {"data_folder": "."}
+)["loss_weights"]
 
 
 def noise(seconds, batch=1, seed=1):

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole, or passed over."""
+"""Saves checkpoints whole, and deletes those that are not worth keeping."""
 
 import logging
 import math
@@ -9,26 +9,16 @@ import time
 
 from speechbrain.utils.checkpoints import (
     CKPT_PREFIX,
-    PARAMFILE_EXT,
     Checkpoint,
-    Checkpointer,
     ckpt_recency,
 )
-from speechbrain.utils.distributed import (
-    ddp_barrier,
-    if_main_process,
-)
+from speechbrain.utils.distributed import ddp_barrier, if_main_process
 from speechbrain.utils.logger import get_logger
 
-from speechbrain_semamba.checkpoints.sums import (
-    SUMS,
-    find_damage,
-    find_meta_damage,
-    seal,
-    sync,
-)
+from speechbrain_semamba.checkpoints.checkpoint_reader import CheckpointReader
+from speechbrain_semamba.checkpoints.sums import find_meta_damage, seal, sync
 from speechbrain_semamba.utils.distributed import call_on_main
-from speechbrain_semamba.utils.messages import first_line
+from speechbrain_semamba.utils.messages import why_not_written
 
 logger = get_logger(__name__)
 
@@ -36,24 +26,13 @@ logger = get_logger(__name__)
 PARTIAL = "partial"
 DELETED = "deleted"
 
-# what torch.save says, without an error number, when it cannot write
-TORCH_WRITES = re.compile(
-    "iostream|inline_container|PytorchStreamWriter|Parent directory"
-)
 
-
-class UnfitCheckpoint(ValueError):
-    """A whole checkpoint that is not one of this configuration."""
-
-
-class WholeCheckpointer(Checkpointer):
+class WholeCheckpointer(CheckpointReader):
     """SpeechBrain's checkpointer, for runs that may be cut short anywhere.
 
     A checkpoint has its name only when all of it is on the disk, with the
-    sizes and checksums of its files beside them in ``sums.json``. One that
-    does not match them any more is left out of every listing, with a warning,
-    and stays where it is. A checkpoint of SpeechBrain's own checkpointer has
-    no checksums; it counts as whole if it has all files that are asked for.
+    sizes and checksums of its files beside them in ``sums.json``; one that
+    does not match them any more is passed over.
 
     In a distributed run the main process alone saves, chooses and deletes,
     in a folder that all processes see; an error there is raised on all.
@@ -121,69 +100,6 @@ class WholeCheckpointer(Checkpointer):
         kind = "end-of-epoch" if end_of_epoch else "intra-epoch"
         logger.log(verbosity, f"Saved an {kind} checkpoint in {saved.path}")
         return saved
-
-    def recover_if_possible(
-        self,
-        importance_key=None,
-        max_key=None,
-        min_key=None,
-        ckpt_predicate=None,
-    ):
-        """Recovers from the best whole checkpoint, the same on all processes.
-
-        Arguments
-        ---------
-        importance_key : callable
-            As in ``find_checkpoint``.
-        max_key : str
-            As in ``find_checkpoint``.
-        min_key : str
-            As in ``find_checkpoint``.
-        ckpt_predicate : callable
-            As in ``find_checkpoint``.
-
-        Returns
-        -------
-        Checkpoint
-            None if there is none.
-
-        Raises
-        ------
-        UnfitCheckpoint
-            If it is not one of these recoverables.
-        """
-        chosen = call_on_main(
-            self.find_checkpoint,
-            importance_key,
-            max_key,
-            min_key,
-            ckpt_predicate,
-        )
-        if chosen is not None:
-            self._load_what_fits(chosen)
-        elif if_main_process() and self._candidates():
-            logger.warning(
-                f"None of the checkpoints in {self.checkpoints_dir} is whole "
-                "and as asked for; nothing is recovered"
-            )
-        else:
-            logger.info("Would load a checkpoint here, but none found yet.")
-        return chosen
-
-    def _load_what_fits(self, checkpoint):
-        """Loads a checkpoint, unless it is one of another configuration."""
-        lacks = self._lacks(checkpoint.paramfiles)
-        reason = f"it lacks {', '.join(lacks)}"
-        try:
-            if not lacks:
-                self.load_checkpoint(checkpoint)
-                return
-        except (RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-        raise UnfitCheckpoint(
-            f"{checkpoint.path} was saved with other options, {reason}; give "
-            "the same ones, or name another output_folder"
-        )
 
     def delete_checkpoints(
         self,
@@ -253,11 +169,12 @@ class WholeCheckpointer(Checkpointer):
             final = self._publish(partial, name)
         except BaseException as error:
             shutil.rmtree(partial, ignore_errors=True)
-            if not _failed_to_write(error):
+            reason = why_not_written(error)
+            if reason is None:
                 raise
             raise OSError(
                 f"the checkpoint could not be written in "
-                f"{self.checkpoints_dir}: {_reason(error)}; the earlier "
+                f"{self.checkpoints_dir}: {reason}; the earlier "
                 "ones are whole: make room or mend the folder, and the same "
                 "command goes on from the newest of them"
             ) from error
@@ -326,63 +243,3 @@ class WholeCheckpointer(Checkpointer):
         for path in found - kept:
             self._remove(path)
             logger.log(verbosity, f"Deleted checkpoint in {path}")
-
-    def _candidates(self):
-        """All folders that are, were or should have been checkpoints."""
-        return [
-            path
-            for path in sorted(self.checkpoints_dir.iterdir())
-            if self._is_checkpoint_dir(path)
-            or path.is_dir()
-            and path.name.startswith(f"{CKPT_PREFIX}+")
-        ]
-
-    def _list_checkpoint_dirs(self):
-        """The folders of the whole checkpoints."""
-        return [path for path in self._candidates() if self._is_whole(path)]
-
-    def _is_whole(self, folder):
-        """Whether a checkpoint can be used; says once why not."""
-        reason = find_damage(folder) or self._lacking(folder)
-        # another process may have deleted it meanwhile
-        if reason is not None and folder.is_dir():
-            logger.warning_once(
-                f"{folder} is damaged: {reason}; it is passed over"
-            )
-        return reason is None
-
-    def _lacking(self, folder):
-        """Which file a checkpoint without checksums should have, but has not."""
-        if (folder / SUMS).exists():
-            return None
-        files = {file.stem for file in folder.glob(f"*{PARAMFILE_EXT}")}
-        lacks = self._lacks(files)
-        return f"{lacks[0]}{PARAMFILE_EXT} is missing" if lacks else None
-
-    def _lacks(self, names):
-        """What is to be recovered, but is not among the names of files.
-
-        SpeechBrain itself can load one without the state of a data loader.
-        """
-        if self.allow_partial_load:
-            return []
-        optional = self.optional_recoverables
-        return [
-            name
-            for name in self.recoverables
-            if name not in names
-            and not (optional.get(name) or "dataloader" in name)
-        ]
-
-
-def _failed_to_write(error):
-    return isinstance(error, OSError) or (
-        isinstance(error, RuntimeError) and TORCH_WRITES.search(str(error))
-    )
-
-
-def _reason(error):
-    """Why a checkpoint could not be written, in a line."""
-    if isinstance(error, OSError):
-        return first_line(error)
-    return f"torch.save failed to write a file ({first_line(error)})"

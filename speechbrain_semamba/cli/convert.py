@@ -15,7 +15,7 @@ def add_arguments(parser):
 
 def run(options):
     """Runs the command; see the top of this file."""
-    from speechbrain_semamba.checkpoints.model_folder import convert_official
+    from speechbrain_semamba.checkpoints.export import convert_official
 
     sizes = convert_official(
         options.generator,

@@ -17,7 +17,7 @@ def add_arguments(parser):
 
 def run(options):
     """Runs the command; see the top of this file."""
-    from speechbrain_semamba.checkpoints.model_folder import export_run
+    from speechbrain_semamba.checkpoints.export import export_run
 
     meta = export_run(
         options.run_folder,

@@ -1,5 +1,12 @@
 """Errors in one line."""
 
+import re
+
+# what torch.save says, without an error number, when it cannot write
+TORCH_WRITES = re.compile(
+    "iostream|inline_container|PytorchStreamWriter|Parent directory"
+)
+
 
 def first_line(error):
     """The first line of an error's message, or its type if it has none.
@@ -20,6 +27,33 @@ def first_line(error):
     ('one', 'KeyError')
     """
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def why_not_written(error):
+    """Why a file could not be written, if that is what an error says.
+
+    Arguments
+    ---------
+    error : Exception
+        What was raised.
+
+    Returns
+    -------
+    str
+        In one line; None if the error is about something else.
+
+    Example
+    -------
+    >>> why_not_written(OSError("No space left on device"))
+    'No space left on device'
+    >>> why_not_written(KeyError("a")) is None
+    True
+    """
+    if isinstance(error, OSError):
+        return first_line(error)
+    if isinstance(error, RuntimeError) and TORCH_WRITES.search(str(error)):
+        return f"torch.save failed to write a file ({first_line(error)})"
+    return None
 
 
 def is_out_of_memory(error):

@@ -15,18 +15,13 @@ from speechbrain_semamba.lobes.models.metric_discriminator import (
 )
 from speechbrain_semamba.lobes.models.semamba import SEMamba
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT
+from speechbrain_semamba.utils.settings import read_settings
 
 sys.path.insert(0, str(RECIPE))
 from train import SEMambaBrain  # noqa: E402
 
-WEIGHTS = {
-    "metric": 0.05,
-    "magnitude": 0.9,
-    "phase": 0.3,
-    "complex": 0.1,
-    "time": 0.2,
-    "consistency": 0.1,
-}
+YAML = read_settings(RECIPE / "hparams" / "semamba.yaml", {"data_folder": "."})
+WEIGHTS = dict(YAML["loss_weights"])
 
 
 class GivenScores:

@@ -16,8 +16,8 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import run_on_main
 
-from speechbrain_semamba.checkpoints.checkpointer import UnfitCheckpoint
-from speechbrain_semamba.checkpoints.model_folder import export_run
+from speechbrain_semamba.checkpoints.checkpoint_reader import UnfitCheckpoint
+from speechbrain_semamba.checkpoints.export import export_run
 from speechbrain_semamba.dataio.pair_reader import PairReader
 from speechbrain_semamba.dataio.recorded_pairs import UnusableFile
 from speechbrain_semamba.evaluation import reports

@@ -1,80 +1,22 @@
-"""Model folders: from official weights, and loaded by SpeechBrain."""
+"""Model folders: written whole, proved, and loaded by SpeechBrain."""
 
 import pytest
 import torch
-from places import OFFICIAL
 from speechbrain.inference.enhancement import WaveformEnhancement
 
-from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
 from speechbrain_semamba.checkpoints.model_folder import (
-    convert_official,
-    export_run,
+    prove,
     write_model_folder,
 )
-from speechbrain_semamba.checkpoints.weights import load_strictly
-from speechbrain_semamba.lobes.models.metric_discriminator import (
-    MetricDiscriminator,
-)
 from speechbrain_semamba.lobes.models.semamba import SEMamba
-from speechbrain_semamba.training.averaging import AveragedGenerator
 
 SIZES = {"channels": 8, "num_blocks": 1}
 
 
-@pytest.fixture(scope="module")
-def official():
-    return torch.load(OFFICIAL, weights_only=True)
-
-
 @pytest.fixture
-def converted(official, tmp_path):
-    """A model folder that ``convert`` made."""
-    torch.save({"generator": official["generator"]}, tmp_path / "g.pth")
-    torch.save(official["discriminator"], tmp_path / "d.pth")
-    folder = tmp_path / "converted"
-    sizes = convert_official(
-        tmp_path / "g.pth", folder, discriminator_path=tmp_path / "d.pth"
-    )
-    assert sizes["channels"] == official["config"]["hid_feature"]
-    return folder
-
-
-def test_converted_folder_enhances_as_the_official_code(official, converted):
-    enhancer = WaveformEnhancement.from_hparams(source=str(converted))
-    wav = enhancer.enhance_batch(official["noisy"][None])
-    error = (wav - official["enhanced"]).norm() / official["enhanced"].norm()
-    assert error < 1e-4
-
-
-def test_converted_discriminator_loads(converted, official):
-    model = MetricDiscriminator()
-    load_strictly(model, converted / "discriminator.ckpt")
-    expected = official["discriminator"]["layers.0.weight_orig"]
-    assert torch.equal(model.layers[0].weight_orig, expected)
-
-
-def test_generator_in_place_of_discriminator(tmp_path, official):
-    torch.save(official["generator"], tmp_path / "g.pth")
-    with pytest.raises(ValueError, match="does not fit MetricDiscriminator"):
-        convert_official(
-            tmp_path / "g.pth",
-            tmp_path / "out",
-            discriminator_path=tmp_path / "g.pth",
-        )
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("change", ["missing", "wrong"])
-def test_wrong_checkpoint_is_refused(converted, change):
-    path = converted / "generator.ckpt"
-    weights = torch.load(path, weights_only=True)
-    if change == "missing":
-        weights.pop("mask_decoder.sigmoid.slope")
-    else:
-        weights = SEMamba(channels=4, num_blocks=1).state_dict()
-    torch.save(weights, path)
-    with pytest.raises(ValueError, match="does not fit SEMamba"):
-        WaveformEnhancement.from_hparams(source=str(converted))
+def folder(tmp_path):
+    write_model_folder(tmp_path / "model", SEMamba(**SIZES).state_dict(), SIZES)
+    return tmp_path / "model"
 
 
 def test_folder_that_holds_something_is_kept(tmp_path):
@@ -126,52 +68,48 @@ def test_failed_write_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_checkpoint_that_was_cut_short_is_passed_over(tmp_path):
-    (tmp_path / "hyperparams.yaml").write_text("sample_rate: 16000")
-    cut = tmp_path / "save" / "CKPT+2026-01-01+00-00-00+00"
-    cut.mkdir(parents=True)
-    (cut / "CKPT.yaml").write_text(
-        "end-of-epoch: true\nepoch: 1\npesq: 3.0\nunixtime: 1.0\n"
-    )
-    with pytest.raises(ValueError, match="no checkpoint with a 'pesq' score"):
-        export_run(tmp_path, tmp_path / "out")
+@pytest.mark.parametrize("change", ["missing", "wrong"])
+def test_wrong_checkpoint_is_refused(folder, change):
+    path = folder / "generator.ckpt"
+    weights = torch.load(path, weights_only=True)
+    if change == "missing":
+        weights.pop("mask_decoder.sigmoid.slope")
+    else:
+        weights = SEMamba(channels=4, num_blocks=1).state_dict()
+    torch.save(weights, path)
+    with pytest.raises(ValueError, match="does not fit SEMamba"):
+        WaveformEnhancement.from_hparams(source=str(folder))
 
 
-def test_official_weights_for_another_transform(tmp_path, official):
-    slope = "mask_decoder.lsigmoid.slope"
-    weights = {**official["generator"], slope: torch.ones(101, 1)}
-    torch.save(weights, tmp_path / "g.pth")
-    with pytest.raises(ValueError, match="of 200 points.* has 400"):
-        convert_official(tmp_path / "g.pth", tmp_path / "out")
+def test_weights_that_do_not_fit_make_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="model would not load .*lacks"):
+        write_model_folder(tmp_path / "model", {}, SIZES)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_training_run(tmp_path):
-    with pytest.raises(ValueError, match="hyperparams.yaml and save/"):
-        export_run(tmp_path, tmp_path / "out")
-    (tmp_path / "hyperparams.yaml").write_text("sample_rate: 16000")
-    (tmp_path / "save").mkdir()
-    with pytest.raises(ValueError, match="no checkpoint with a 'pesq' score"):
-        export_run(tmp_path, tmp_path / "out")
+def test_weights_that_enhance_to_nothing_make_no_folder(tmp_path):
+    weights = SEMamba(**SIZES).state_dict()
+    weights["mask_decoder.conv_out.bias"].fill_(float("nan"))
+    with pytest.raises(ValueError, match="would not enhance: .*not all finite"):
+        write_model_folder(tmp_path / "model", weights, SIZES)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_averaged_weights_are_what_is_exported(tmp_path):
-    torch.manual_seed(0)
-    generator, other = SEMamba(**SIZES), SEMamba(**SIZES)
-    averaged = AveragedGenerator(generator, decay=0.9)
-    averaged.update_parameters(other)
-    (tmp_path / "hyperparams.yaml").write_text(
-        "sample_rate: 16000\n"
-        "generator: {channels: 8, num_blocks: 1}\n"
-        "stft: {n_fft: 400}\n"
-    )
-    recoverables = {"generator": generator, "generator_ema": averaged}
-    checkpointer = WholeCheckpointer(tmp_path / "save", recoverables)
-    checkpointer.save_checkpoint(meta={"pesq": 2.0})
-    export_run(tmp_path, tmp_path / "out")
-    exported = SEMamba(**SIZES)
-    load_strictly(exported, tmp_path / "out" / "generator.ckpt")
-    for ours, latest, average in zip(
-        exported.parameters(), generator.parameters(), other.parameters()
-    ):
-        assert torch.equal(ours, average)
-        assert torch.equal(ours, latest) == torch.equal(latest, average)
+def test_proof_leaves_nothing(folder, tmp_path, monkeypatch):
+    """Neither in the folder nor where the process is."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    prove("model")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_disk_that_fills_up(tmp_path, monkeypatch):
+    """torch.save gives no error number then."""
+
+    def full_disk(*args):
+        raise RuntimeError("[enforce fail at inline_container.cc:1] . x\nmore")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="generator.ckpt could not be written"):
+        write_model_folder(tmp_path / "model", {}, SIZES)
+    assert list(tmp_path.iterdir()) == []

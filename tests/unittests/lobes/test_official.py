@@ -5,11 +5,11 @@ import torch
 from places import OFFICIAL
 from small_brain import make_batch, make_brain, step
 
-from speechbrain_semamba.checkpoints.weights import (
-    check_fit,
+from speechbrain_semamba.checkpoints.official_weights import (
     from_official_generator,
     generator_sizes,
 )
+from speechbrain_semamba.checkpoints.weights import load_weights
 from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
@@ -37,7 +37,7 @@ def backend(request):
 def generator(official, backend):
     weights = from_official_generator(official["generator"])
     model = SEMamba(**generator_sizes(weights), backend=backend)
-    check_fit(model, weights, "official.pt")
+    load_weights(model, weights, "official.pt")
     return model.eval()
 
 
@@ -45,7 +45,7 @@ def generator(official, backend):
 def discriminator(official):
     # dropout off, as in the official trace
     model = MetricDiscriminator(dropout=0.0)
-    check_fit(model, official["discriminator"], "official.pt")
+    load_weights(model, official["discriminator"], "official.pt")
     return model
 
 
