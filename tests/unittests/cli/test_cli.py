@@ -12,6 +12,7 @@ import soundfile
 import torch
 from places import OFFICIAL, ROOT
 
+from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
 from speechbrain_semamba.cli import main
 from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
 
@@ -86,6 +87,8 @@ MISTAKES = [
     ("enhance {noisy} {out} --model {empty}", 1, "lacks generator.ckpt;"),
     ("enhance {noisy} {out} --model {model} --device abacus", 1, "abacus: "),
     ("export {no} {out}", 1, "a training run holds"),
+    ("export {run} {out} --max_key stoi", 1, "'stoi' score; there are "),
+    ("export {run} {model}", 1, "replace it with --overwrite"),
     ("convert --generator {no} -o {out}", 1, "No such file"),
     ("convert --generator {noisy} -o {out}", 1, "no readable weights"),
     ("convert --generator {noisy}", 2, "required: -o/--output"),
@@ -98,6 +101,16 @@ def assert_one_line(error, message):
     assert error.count("\n") == 1 and "Traceback" not in error
 
 
+def small_run(folder):
+    """What a run of one epoch leaves, as far as an export looks at it."""
+    folder.mkdir()
+    (folder / "hyperparams.yaml").write_text("sample_rate: 16000\n")
+    generator = torch.nn.Linear(1, 1)
+    checkpointer = WholeCheckpointer(folder / "save", {"generator": generator})
+    checkpointer.save_checkpoint(meta={"epoch": 1, "pesq": 1.5})
+    return folder
+
+
 @pytest.fixture
 def places(model_folder, noisy, tmp_path):
     """What the words of ``MISTAKES`` stand for."""
@@ -106,6 +119,7 @@ def places(model_folder, noisy, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "hyperparams.yaml").touch()
     return {
+        "run": small_run(tmp_path / "run"),
         "model": model_folder,
         "noisy": noisy,
         "out": tmp_path / "out.wav",
