@@ -28,6 +28,13 @@ def test_python_examples(model_folder, tmp_path, monkeypatch):
     assert names["stretched"].abs().max().item() == 1
 
 
+def test_picture_of_the_architecture_shows_every_room():
+    picture = README.read_text().split("The folder tree is")[1].split("```")[1]
+    package = README.parent / "speechbrain_semamba"
+    rooms = {p.parent.name for p in package.glob("*/__init__.py")}
+    assert rooms | {"csrc"} == set(re.findall(r"(\w+)/", picture)) - {"models"}
+
+
 def test_files_that_readme_links_to_are_there():
     links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
     assert links
