@@ -12,8 +12,8 @@ from speechbrain_semamba.utils.progress import progress_bar
 MAX_LISTED = 20
 
 
-def list_audio_files(folder, deep=False):
-    """Lists the audio files of a folder.
+def list_audio_files(folder):
+    """Lists the audio files of a folder and of all folders in it.
 
     Names that start with a dot are no speech: macOS puts such files into
     archives, and unfinished files carry such names here.
@@ -22,8 +22,6 @@ def list_audio_files(folder, deep=False):
     ---------
     folder : str
         Where to look; it need not exist.
-    deep : bool
-        Whether to look into sub-folders, too.
 
     Returns
     -------
@@ -33,22 +31,41 @@ def list_audio_files(folder, deep=False):
     Example
     -------
     >>> folder = getfixture("tmp_path")
-    >>> for name in ("b.WAV", "a.flac", "._a.flac", "a.txt"):
+    >>> (folder / "p226").mkdir()
+    >>> for name in ("b.WAV", "p226/a.flac", "._a.flac", "a.txt"):
     ...     (folder / name).touch()
     >>> [path.name for path in list_audio_files(folder)]
-    ['a.flac', 'b.WAV']
+    ['b.WAV', 'a.flac']
     """
-    if not os.path.isdir(folder):
-        return []
-    folders = [folder]
-    if deep:
-        folders = [place for place, _, _ in os.walk(folder, followlinks=True)]
     return sorted(
         Path(place, name)
-        for place in folders
-        for name in os.listdir(place)
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
         if name.lower().endswith((".wav", ".flac")) and name[0] != "."
     )
+
+
+def file_id(path, folder):
+    """What a file is called in manifests.
+
+    Arguments
+    ---------
+    path : pathlib.Path
+        The file.
+    folder : pathlib.Path
+        A folder above it.
+
+    Returns
+    -------
+    str
+        Its path below the folder, without the ending.
+
+    Example
+    -------
+    >>> file_id(Path("clean/p226/a.b.wav"), Path("clean"))
+    'p226/a.b'
+    """
+    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def read_headers(paths, desc="Checking"):

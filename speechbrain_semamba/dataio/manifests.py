@@ -108,8 +108,9 @@ def write_pairs(record, options, splits, root, num_workers, describe=None):
     pairs = [pair for split in splits.values() for pair in split.values()]
     names = []
     if any(pair.rate != record.sample_rate for pair in pairs):
-        names = {path.parent.name for pair in pairs for path in pair[:2]}
-        splits = _resample_splits(splits, record, num_workers)
+        files = [path for pair in pairs for path in pair[:2]]
+        names = {path.relative_to(root).parts[0] for path in files}
+        splits = _resample_splits(splits, record, root, num_workers)
         root = record.wav_folder
     for path, (name, split) in zip(record.outputs, splits.items()):
         entries = {key: _make_entry(split[key], root) for key in sorted(split)}
@@ -119,10 +120,10 @@ def write_pairs(record, options, splits, root, num_workers, describe=None):
     return str(root)
 
 
-def _resample_splits(splits, record, num_workers):
+def _resample_splits(splits, record, root, num_workers):
     """Makes the files that are not there yet and returns the new splits."""
     targets = {
-        path: record.wav_folder / path.parent.name / f"{path.stem}.wav"
+        path: record.wav_folder / path.relative_to(root).with_suffix(".wav")
         for split in splits.values()
         for pair in split.values()
         for path in (pair.clean, pair.noisy)
@@ -160,15 +161,19 @@ def place_below(root, path):
     Returns
     -------
     str
-        The path with ``{data_root}`` in place of the root.
+        The path with ``{data_root}`` in place of the root; braces of its own
+        are doubled, for SpeechBrain takes the text for a template.
 
     Example
     -------
     >>> from pathlib import Path
     >>> place_below(Path("corpus"), Path("corpus/clean/a.wav"))
     '{data_root}/clean/a.wav'
+    >>> place_below(Path("corpus"), Path("corpus/{b}.wav"))
+    '{data_root}/{{b}}.wav'
     """
-    return "{data_root}/" + path.relative_to(root).as_posix()
+    name = path.relative_to(root).as_posix()
+    return "{data_root}/" + name.replace("{", "{{").replace("}", "}}")
 
 
 def write_manifest(path, title, entries, note=""):

@@ -207,4 +207,13 @@ class DynamicMixer:
 def _read_list(path):
     """Returns a list's sounds, which are read when they are asked for."""
     # ExtendedCSVDataset fails on a list without rows.
-    return ExtendedCSVDataset(path) if load_sb_extended_csv(path)[0] else []
+    names = _Names()
+    rows, *_ = load_sb_extended_csv(path, names)
+    return ExtendedCSVDataset(path, replacements=names) if rows else []
+
+
+class _Names(dict):
+    """Leaves a "$" in a file's name, which SpeechBrain takes for a variable."""
+
+    def __missing__(self, name):
+        return f"${name}"

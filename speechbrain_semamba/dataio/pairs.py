@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_semamba.dataio.audio_headers import (
+    file_id,
     list_audio_files,
     raise_faults,
     read_headers,
@@ -34,7 +35,8 @@ class Pair(NamedTuple):
 def read_pairs(folders):
     """Pairs the files of two folders by name, for every set of a corpus.
 
-    A file's id is its name without the ending. Only headers are read.
+    Files may lie in sub-folders, the same in both halves; a file's id is its
+    path below its half without the ending. Only headers are read.
 
     Arguments
     ---------
@@ -113,9 +115,10 @@ def _read_folder(folder, faults):
     for path, (header, fault) in zip(
         paths, read_headers(paths, f"Checking {folder.name}")
     ):
-        if path.stem in headers:
-            fault = f"same name as {headers[path.stem][0].name}"
+        key = file_id(path, folder)
+        if key in headers:
+            fault = f"same name as {headers[key][0].name}"
         if fault:
             faults.append(f"{path}: {fault}")
-        headers[path.stem] = path, header
+        headers[key] = path, header
     return headers

@@ -131,10 +131,7 @@ class PrepareRecord:
         write_json(self.path, {**options, "resampled": prints})
 
     def _print_resampled(self, names):
-        return {
-            name: fingerprint(self.wav_folder / name, deep=True)
-            for name in names
-        }
+        return {name: fingerprint(self.wav_folder / name) for name in names}
 
 
 def _read_object(path):
@@ -146,15 +143,13 @@ def _read_object(path):
     return content if isinstance(content, dict) else {}
 
 
-def fingerprint(folder, deep=False):
+def fingerprint(folder):
     """Sums up a folder's audio files, to see later whether they changed.
 
     Arguments
     ---------
     folder : str
         Where they lie.
-    deep : bool
-        Whether files in sub-folders count.
 
     Returns
     -------
@@ -166,7 +161,7 @@ def fingerprint(folder, deep=False):
     >>> fingerprint("absent")
     [0, 0, 0]
     """
-    stats = [path.stat() for path in list_audio_files(folder, deep)]
+    stats = [path.stat() for path in list_audio_files(folder)]
     size = sum(stat.st_size for stat in stats)
     newest = max((stat.st_mtime_ns for stat in stats), default=0)
     return [len(stats), size, newest]

@@ -54,7 +54,9 @@ class FileScores:
         """
         clean = waves["clean"].numpy()
         futures = {
-            kind: self.pool.start(clean, waves[kind].numpy(), self.metrics)
+            kind: self.pool.start(
+                clean, waves[kind].numpy(), self.metrics, f"{key} ({kind})"
+            )
             for kind in self.kinds
         }
         self._files[key] = losses, futures

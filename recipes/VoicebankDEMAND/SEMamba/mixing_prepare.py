@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_semamba.dataio.audio_headers import (
+    file_id,
     list_audio_files,
     raise_faults,
     read_headers,
@@ -143,7 +144,7 @@ def prepare_mixing(
             "sample_rate": sample_rate,
             "shares": shares,
             "seed": seed,
-            "corpus": {k: fingerprint(v, True) for k, v in folders.items()},
+            "corpus": {k: fingerprint(v) for k, v in folders.items()},
         }
 
     def make(options):
@@ -184,12 +185,12 @@ def _read_sounds(folders):
     sounds, faults = {}, []
     for kind, folder in folders.items():
         sounds[kind] = {}
-        paths = list_audio_files(folder, deep=True)
+        paths = list_audio_files(folder)
         if not paths:
             faults.append(f"{folder}: no .wav or .flac file")
         headers = read_headers(paths, f"Checking {folder.name}")
         for path, (header, fault) in zip(paths, headers):
-            key = path.relative_to(folder).with_suffix("").as_posix()
+            key = file_id(path, folder)
             if key in sounds[kind]:
                 fault = f"same name as {sounds[kind][key].path.name}"
             if fault:

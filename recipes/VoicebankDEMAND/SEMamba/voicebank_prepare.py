@@ -199,8 +199,9 @@ def _split(corpus, validation, valid_speakers, valid_share, seed):
 
 
 def _get_speaker(key):
-    """Returns what stands before the "_" of an id; None without a "_"."""
-    return key.split("_")[0] if "_" in key else None
+    """Returns what stands before the "_" of a name; None without a "_"."""
+    name = key.split("/")[-1]
+    return name.split("_")[0] if "_" in name else None
 
 
 def _tell_speakers(split):

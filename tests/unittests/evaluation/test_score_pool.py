@@ -14,6 +14,7 @@ import pytest
 import torch
 from test_metrics import SPEECH, syllables, with_noise
 
+from speechbrain_semamba.evaluation import score_pool
 from speechbrain_semamba.evaluation.metrics import METRICS, pesq
 from speechbrain_semamba.evaluation.score_pool import ScorePool
 
@@ -167,3 +168,51 @@ def test_worker_whose_parent_died_before_it_began():
     )
     worker = subprocess.run([sys.executable, "-c", code], timeout=30)
     assert worker.returncode == 0
+
+
+def dies(reference, estimate, sample_rate, metrics):
+    """Scores like ``score``, but dies of what is longer than a second."""
+    if len(reference) > 16000:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return dict.fromkeys(metrics, float(len(reference)))
+
+
+def test_death_of_a_worker_costs_one_score(monkeypatch, caplog):
+    monkeypatch.setattr(score_pool, "score", dies)
+    pool = ScorePool(num_workers=1)
+
+    def scores_of_sizes(*sizes):
+        pending = [
+            pool.start(np.zeros(n), np.zeros(n), name=f"file {n}")
+            for n in sizes
+        ]
+        return [scores.result()["pesq"] for scores in pending]
+
+    first, second, dead, third = scores_of_sizes(1, 2, 16001, 3)
+    assert [first, second, third] == [1, 2, 3] and math.isnan(dead)
+    assert scores_of_sizes(4) == [4]  # the pool works on
+    warnings = [record.getMessage() for record in caplog.records]
+    assert warnings == [
+        "file 16001: the process that scored it died, so it has no score"
+    ]
+    pool.close()
+
+
+def test_long_pair_does_not_end_this_process(monkeypatch, caplog):
+    monkeypatch.setattr(score_pool, "score", dies)
+    monkeypatch.setattr(score_pool, "SAFE_SECONDS", 1)
+    long, short = np.zeros(16001), np.zeros(16000)
+    pool = ScorePool(num_workers=0)
+    assert math.isnan(pool.start(long, long).result()["pesq"])
+    assert pool.start(short, short).result()["pesq"] == 16000
+    assert "a pair: the process" in caplog.text
+
+
+def test_more_bursts_than_pesq_has_room_for():
+    """A pair as of a meeting, on which the C code overruns its memory; what
+    it gives then is a number, NaN or the process's death."""
+    bursts = [np.pad(syllables(9600, seed=i), (0, 6400)) for i in range(70)]
+    clean = np.concatenate(bursts)
+    pool = ScorePool(num_workers=0)
+    scores = pool.start(clean, with_noise(clean, 0.003)).result()
+    assert list(scores) == ["pesq"]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,3 +221,61 @@ def test_skip_prep(data, prepare):
     prepare(data)
     (data / "noisy" / "utt01.wav").unlink()
     assert prepare(data, skip_prep=True) == str(data)
+
+
+#: Names that something on the way might take for more than a name
+ODD_NAMES = [
+    "{data_root}",
+    "{",
+    "}{0!r:>9}",
+    "$data_folder",
+    "*[a-z]?",
+    "-rf --seed=2",
+    "two\nlines",
+    "a 'b' \"c\" \\",
+    "~",
+    "%s",
+    "#hash: [1, 2]",
+    "\u00e4\u4e2d\U0001f600",
+    "x" * 251,
+]
+
+
+@pytest.mark.parametrize("rate", [16000, 8000])
+def test_any_name_is_data(tmp_path, prepare, rate):
+    """Resampled or not, through the manifest to SpeechBrain's dataset."""
+    data = make_pairs(tmp_path / "{data}", [*NAMES, *ODD_NAMES], rate=rate)
+    root = prepare(data)
+    found = {}
+    for name in SETS:
+        dataset = DynamicItemDataset.from_json(
+            tmp_path / "save" / f"{name}.json",
+            replacements={"data_root": root},
+            output_keys=["id", "noisy_wav", "clean_wav"],
+        )
+        found.update({item["id"]: item for item in dataset})
+    assert set(found) == {*NAMES, *ODD_NAMES}
+    for key, item in found.items():
+        for half in ("noisy_wav", "clean_wav"):
+            assert Path(item[half]).stem == key
+            assert sf.info(item[half]).samplerate == 16000
+
+
+@pytest.mark.parametrize("rate", [16000, 8000])
+def test_files_in_sub_folders_beside_others(tmp_path, prepare, rate):
+    names = [*NAMES, *(f"p{i}/utt00" for i in range(5)), "p1/deep/utt00"]
+    root = Path(prepare(make_pairs(tmp_path / "data", names, rate=rate)))
+    entries = {
+        k: v for split in read(tmp_path).values() for k, v in split.items()
+    }
+    assert set(entries) == set(names)
+    for entry in entries.values():
+        path = entry["clean_wav"].format(data_root=root)
+        assert sf.info(path).samplerate == 16000
+
+
+def test_half_that_is_missing_in_a_sub_folder(tmp_path, prepare):
+    data = make_pairs(tmp_path / "data", [*NAMES, "p1/utt00"])
+    (data / "noisy" / "p1" / "utt00.wav").unlink()
+    with pytest.raises(ValueError, match="noisy/p1/utt00: missing"):
+        prepare(data)

@@ -284,3 +284,23 @@ def test_real_speech_and_noise(tmp_path):
         drawn.append(20 * ratio.log10().item())
     assert len(set(drawn)) == len(drawn) > 3
     assert -5.1 < min(drawn) < max(drawn) < 15.1
+
+
+def test_any_name_is_data(tmp_path, data, prepare):
+    """A "$" is no variable, a brace no template."""
+    for kind in ("clean", "noise", "rir"):
+        for path in list((tmp_path / kind).rglob("*.*")):
+            if path.is_file():
+                name = f"$HOME {{0}} *\n{path.name}"
+                path.rename(path.with_name(name))
+    root = prepare()
+    for name in SETS:
+        mixer = DynamicMixer(
+            tmp_path / "save" / f"noise_{name}.csv",
+            tmp_path / "save" / f"rir_{name}.csv",
+            reverb_prob=1.0,
+        )
+        for key, entry in read(tmp_path)[name].items():
+            assert "$HOME" in key
+            path = entry["clean_wav"].format(data_root=root)
+            assert mixer(path, 1, key).isfinite().all()
