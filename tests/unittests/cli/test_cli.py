@@ -33,6 +33,18 @@ def test_enhance(model_folder, noisy, tmp_path):
     assert soundfile.info(out).frames == 4000
 
 
+def test_success_is_one_line(model_folder, noisy, tmp_path):
+    """SpeechBrain's loggers have more to say."""
+    out = str(tmp_path / "out.wav")
+    words = ["enhance", str(noisy), out, "--model", str(model_folder)]
+    run = subprocess.run(
+        [sys.executable, "-m", "speechbrain_semamba", *words],
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"{out}\n", "")
+
+
 def test_convert_and_enhance(noisy, tmp_path, capsys):
     official = torch.load(OFFICIAL, weights_only=True)
     for name in ("generator", "discriminator"):
