@@ -8,5 +8,5 @@
 - ``prepare_record``: what a preparation did, so that it is not done in vain
 - ``recorded_pairs``: pairs of waves, from pairs of files
 - ``mixing``: pairs of waves, of speech, noise and rooms mixed anew
-- ``pair_reader``: what a dataset calls for each item
+- ``pair_reader``: datasets of pairs, and what they call for each item
 """

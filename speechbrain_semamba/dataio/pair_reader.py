@@ -1,4 +1,6 @@
-"""What a dataset calls for each item."""
+"""Datasets of pairs, and what they call for each item."""
+
+from speechbrain.dataio.dataset import DynamicItemDataset
 
 
 class PairReader:
@@ -42,3 +44,34 @@ class PairReader:
         *files, utterance = item
         epoch = self.epoch_counter.current if self.epoch_counter else 0
         return self.pairs(*files, epoch, utterance)
+
+
+def make_datasets(hparams, data_root):
+    """Datasets of pairs, which the yaml says how to make.
+
+    Arguments
+    ---------
+    hparams : dict
+        Holds ``pairs``, a maker of pairs for each dataset, the manifests
+        ``train_json`` and so on, and ``epoch_counter``.
+    data_root : str
+        What ``{data_root}`` stands for in the manifests.
+
+    Returns
+    -------
+    dict
+        Datasets by name, whose items are an id, noisy and clean speech
+        [samples], and the files that they were read from.
+    """
+    datasets = {}
+    for name, pairs in hparams["pairs"].items():
+        counter = hparams["epoch_counter"] if name == "train" else None
+        dataset = DynamicItemDataset.from_json(
+            hparams[f"{name}_json"], replacements={"data_root": data_root}
+        )
+        dataset.add_dynamic_item(
+            PairReader(pairs, counter), [*pairs.takes, "id"], ["noisy", "clean"]
+        )
+        dataset.set_output_keys(["id", "noisy", "clean", *pairs.takes])
+        datasets[name] = dataset
+    return datasets

@@ -1,5 +1,7 @@
 """What makes a training run trustworthy; the algorithm is in the recipe.
 
+- ``command_line``: what a run was started with
+- ``run_folder``, ``run_record``: its folder is its own, and remembers it
 - ``resumable``: a Brain that can be killed, resumed and shared out
 - ``sharding``: files dealt out to the processes
 - ``enhanced_batch``: a batch between the generator's output and its update
@@ -8,5 +10,5 @@
 - ``averaging``: exponential moving average of the weights
 - ``pesq_labels``: the discriminator's targets, computed meanwhile
 - ``running_stats``, ``tensorboard``: what a run shows
-- ``stop_signal``: what ends it
+- ``stop_signal``, ``mistakes``: what ends it
 """

@@ -64,7 +64,7 @@ class ResumableBrain(sb.Brain):
             checkpointer.add_recoverable("generator_ema", self.averaged)
 
     def on_evaluate_start(self, max_key=None, min_key=None):
-        """Recovers the best checkpoint.
+        """Recovers the best checkpoint; pretrained weights do without one.
 
         Arguments
         ---------
@@ -81,10 +81,13 @@ class ResumableBrain(sb.Brain):
         found = self.checkpointer.recover_if_possible(
             max_key=max_key, min_key=min_key
         )
-        if found is None:
+        pretrainer = getattr(self.hparams, "pretrainer", None)
+        pretrained = getattr(pretrainer, "loadables", ())
+        if found is None and "generator" not in pretrained:
             raise TrainingStopped(
                 f"there is no checkpoint in {self.checkpointer.checkpoints_dir}"
-                " to be tested; train for at least one epoch"
+                " to be tested; train for at least one epoch, or score a model"
+                " folder with hparams/semamba_finetune.yaml"
             )
 
     def init_optimizers(self):

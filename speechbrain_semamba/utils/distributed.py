@@ -8,6 +8,9 @@ from speechbrain.utils.distributed import (
 
 from speechbrain_semamba.utils.messages import first_line
 
+#: Of errors of the main process, those that the others raise as such
+TOLD_KINDS = OSError, ValueError, ImportError
+
 
 def rank_and_size():
     """This process's number, and how many there are.
@@ -114,9 +117,9 @@ def call_on_main(function, *args):
 
     Raises
     ------
-    OSError, RuntimeError
-        On the other processes, if the function raised an OSError or anything
-        else; on the main process, what it raised.
+    OSError, ValueError, ImportError, RuntimeError
+        On the other processes, if the function raised one of the first three
+        or anything else; on the main process, what it raised.
 
     Example
     -------
@@ -128,14 +131,29 @@ def call_on_main(function, *args):
     def attempt():
         nonlocal failure
         try:
-            return function(*args), None, False
+            return function(*args), None, None
         except Exception as error:
             failure = error
-            return None, first_line(error), isinstance(error, OSError)
+            kinds = (k for k in TOLD_KINDS if isinstance(error, k))
+            return None, first_line(error), next(kinds, RuntimeError)
 
-    result, message, is_os_error = main_process_only(attempt)()
+    result, message, kind = main_process_only(attempt)()
     if failure is not None:
         raise failure
     if message is not None:
-        raise (OSError if is_os_error else RuntimeError)(message)
+        raise kind(message)
     return result
+
+
+def leave_group():
+    """Ends what ``ddp_init_group`` began.
+
+    A process that just ended would at times be aborted on its way out, and
+    its exit status be lost.
+
+    Example
+    -------
+    >>> leave_group()  # of a single process, nothing
+    """
+    if is_distributed_initialized():
+        torch.distributed.destroy_process_group()

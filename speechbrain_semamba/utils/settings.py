@@ -9,8 +9,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 
 
-def read_settings(path, overrides=None):
-    """Reads a yaml with its references resolved, and constructs nothing.
+def read_settings(path, overrides=None, resolve=True):
+    """Reads a yaml and constructs nothing.
 
     Arguments
     ---------
@@ -18,6 +18,8 @@ def read_settings(path, overrides=None):
         A file in HyperPyYAML.
     overrides : str or dict
         What replaces its values, as for ``load_hyperpyyaml``.
+    resolve : bool
+        Whether references are replaced by what they refer to.
 
     Returns
     -------
@@ -43,8 +45,9 @@ def read_settings(path, overrides=None):
         with open(path, encoding="utf-8") as file, warnings.catch_warnings():
             # SpeechBrain's copy of a run's yaml names some anchors twice
             warnings.simplefilter("ignore", ReusedAnchorWarning)
-            resolved = resolve_references(file, overrides)
-            settings = YAML(typ="rt").load(resolved.getvalue())
+            if resolve:
+                file = resolve_references(file, overrides).getvalue()
+            settings = YAML(typ="rt").load(file)
     except (YAMLError, UnicodeDecodeError, TypeError, AttributeError) as error:
         # the latter two are what resolve_references makes of no mapping
         raise ValueError(f"{path} is damaged: {_place(error)}") from error
@@ -140,3 +143,50 @@ def _without_comments(node, copies):
         else:
             copy.extend(_without_comments(value, copies) for value in node)
     return copies[id(node)]
+
+
+def flatten(settings):
+    """Settings as plain values by dotted keys, in the order of the yaml.
+
+    Arguments
+    ---------
+    settings : dict
+        As of ``read_settings``.
+
+    Returns
+    -------
+    dict
+        Numbers, text, booleans or None. The tag of a node is the value at its
+        key; a node that was there before has its first key in brackets.
+
+    Example
+    -------
+    >>> settings = {"a": {"b": 1, "c": [2.5]}, "__seed": 3}
+    >>> settings["again"] = settings["a"]
+    >>> flatten(settings)
+    {'a.b': 1, 'a.c.0': 2.5, 'again': '<a>'}
+    """
+    flat, seen = {}, {}
+    for key, node in settings.items():
+        if not key.startswith("__"):  # only done, as in load_hyperpyyaml
+            _flatten(key, node, flat, seen)
+    return flat
+
+
+def _flatten(key, node, flat, seen):
+    if isinstance(node, (dict, list)):
+        first = seen.setdefault(id(node), key)
+        if first != key:
+            flat[key] = f"<{first}>"
+            return
+        if tag := tag_of(node):
+            flat[key] = tag
+        inner = node.items() if isinstance(node, dict) else enumerate(node)
+        for name, value in inner:
+            _flatten(f"{key}.{name}", value, flat, seen)
+    elif tag := tag_of(node):
+        flat[key] = f"{tag} {node.value}".strip()
+    elif node is None or isinstance(node, (bool, int, float, str)):
+        flat[key] = node
+    else:
+        flat[key] = str(node)

@@ -1,9 +1,7 @@
-"""Small checkpoints, and processes that end in the midst of saving one."""
+"""Small checkpoints, and what goes wrong when one is saved."""
 
 import errno
 import os
-import signal
-import traceback
 
 import torch
 from speechbrain.utils.epoch_loop import EpochCounter
@@ -42,32 +40,6 @@ def save(checkpointer, number):
 def epochs(checkpointer):
     """The epochs of the checkpoints that are listed, newest first."""
     return [c.meta["epoch"] for c in checkpointer.find_checkpoints()]
-
-
-def fork(function, *args):
-    """Calls a function in another process; its id."""
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        signal.alarm(20)
-        function(*args)
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
-
-
-def end_of(pid):
-    """How a process ended: its exit code, or minus the signal."""
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def kill_me(*_):
-    """What the out-of-memory killer does."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def half_then(stop):

@@ -212,7 +212,7 @@ POINTS = {
         2, WholeCheckpointer, "_remove"
     ),
     "in the test": at_call(1, BRAIN, "report_test"),
-    "in the export": at_call(1, model_folder, "whole_folder"),
+    "in the export": at_call(1, model_folder, "prove"),
 }
 
 

@@ -2,20 +2,24 @@
 
 import csv
 import json
+import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
 import torch
+from forks import fork
 from hyperpyyaml import load_hyperpyyaml
 from places import RECIPE, ROOT
 from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
 from speechbrain_semamba.cli import main
+from speechbrain_semamba.utils.folder_lock import folder_lock
 
 CORPUS = ROOT / "samples" / "voicebank_mini"
 sys.path.insert(0, str(RECIPE))  # as for train.py, whose yaml names its files
@@ -147,21 +151,24 @@ def test_export_takes_the_best_epoch(run_folder):
 
 
 @pytest.mark.parametrize("path", HPARAMS, ids=lambda p: p.name)
-def test_every_yaml_builds_and_uses_every_key(path, tmp_path):
+def test_every_yaml_builds_and_uses_every_key(path, tmp_path, model_folder):
     text = path.read_text()
     missing = re.findall(r"^(\w+): !PLACEHOLDER", text, re.M)
     overrides = dict.fromkeys([*missing, "output_folder"], str(tmp_path))
-    weights = tmp_path / "generator.ckpt"
-    weights.touch()  # a pretrained file must be there, and is read later
     if "pretrained_discriminator" in missing:
-        overrides["pretrained_discriminator"] = str(weights)
+        # a pretrained file must be there, and is read later
+        weights = str(model_folder / "generator.ckpt")
+        overrides["pretrained_discriminator"] = weights
+    if "pretrained_model" in missing:
+        overrides["pretrained_model"] = str(model_folder)
     hparams = load_hyperpyyaml(text, overrides)
     optimizer = hparams["opt_class"](hparams["generator"].parameters())
     assert optimizer.defaults["betas"] == (0.8, 0.99)
     assert hparams["scheduler_class"](optimizer).gamma == hparams["lr_decay"]
     code = (RECIPE / "train.py").read_text()
-    training = ROOT / "speechbrain_semamba" / "training"
-    code += (training / "resumable.py").read_text()
+    package = ROOT / "speechbrain_semamba"
+    code += (package / "training" / "resumable.py").read_text()
+    code += (package / "dataio" / "pair_reader.py").read_text()
     run_options = {"precision", "eval_precision", "max_grad_norm"}
     run_options |= {"ckpt_interval_minutes"}
     for key in hparams.keys() - run_options:
@@ -184,7 +191,8 @@ def top_level(path):
         ("pretrained_d", {"pretrained_discriminator", "pretrainer"}),
         (
             "finetune",
-            {"data_folder", "pretrained_model", "pretrainer"}
+            {"data_folder", "pretrained_model", "pretrainer", "sample_rate"}
+            | {"stft", "generator", "discriminator"}
             | {"validation", "valid_share", "test_share", "prepare"}
             | {"number_of_epochs", "lr"},
         ),
@@ -239,9 +247,9 @@ def test_missing_half_is_named_before_training(small_corpus, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ([], "data_folder"),
-        (["--data_folder=x", "--batchsize=3"], "batchsize"),
-        (["--data_folder=x", "--lr=1", "--lr=2"], "lr"),
+        ([], "data_folder must be given"),
+        (["--data_folder=x", "--batch_sise=3"], "nearest is --batch_size"),
+        (["--data_folder=x", "--batch_size=abc"], "must be a number, not 'a"),
         (
             [f"--data_folder={CORPUS}", "--batch_size=99"],
             "batch_size times accumulation",
@@ -383,26 +391,121 @@ def message_of(monkeypatch):
     return run
 
 
+def files_of(folder):
+    """What is in a run's folder; the lock says who had it last."""
+    files = [p for p in folder.rglob("*") if p.is_file() and p.name != ".lock"]
+    return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
+
+
 @pytest.mark.parametrize(
-    "options, message",
+    "option, message",
     [
-        (["--ema_decay=0.9"], "other options, it lacks generator_ema"),
-        (["--discriminator={channels: 8}"], "saved with other options, "),
-        (["--test_dataloader_opts={batch_size: 2}"], "must be 1, so that"),
-        (["--grad_accumulation_factor=0"], "must be 1 or more, not 0"),
-        (["--device=nowhere"], "nowhere"),
+        ("--lr=1e-7", "lr was 0.002 in the run of "),
+        ("--seed=1", "seed was 1234 in the run of "),
+        ("--ema_decay=0.9", "ema_decay was 0 in the run of "),
+        ("--stft={compression: 0.5}", "stft.compression was 0.3 in the run"),
+        ("--generator={channels: 8}", "generator.channels was 16 in the run"),
+        ("--discriminator={channels: 8}", "discriminator.channels was 16 in"),
+        ("--validation=official", "validation was speakers in the run of "),
+        ("--data_folder={other}", "data_folder was "),
     ],
 )
-def test_continued_with_other_options(
-    small_corpus, run_folder, message_of, options, message
+def test_finished_run_is_left_as_it_is(
+    small_corpus, run_folder, message_of, tmp_path, option, message
+):
+    """Whatever its result depends on may not change."""
+    before = files_of(run_folder)
+    options = [f"--output_folder={run_folder}", "--number_of_epochs=2"]
+    if "{other}" in option:
+        option = option.format(other=tmp_path)
+    else:
+        options.append(f"--data_folder={small_corpus}")
+    shown = message_of(*options, option, *["--use_tensorboard=True"])
+    assert message in shown and "name another output_folder" in shown
+    assert files_of(run_folder) == before
+
+
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        ("--test_dataloader_opts={batch_size: 2}", "must be 1, so that"),
+        ("--grad_accumulation_factor=0", "must be 1 or more, not 0"),
+        ("--device=nowhere", "nowhere"),
+        ("--discriminator={size: 8}", "unexpected keyword argument 'size'"),
+    ],
+)
+def test_options_that_cannot_be(
+    small_corpus, message_of, tmp_path, option, message
 ):
     shown = message_of(
-        f"--data_folder={small_corpus}",
-        f"--output_folder={run_folder}",
-        "--number_of_epochs=3",
-        *options,
+        f"--data_folder={small_corpus}", f"--output_folder={tmp_path}", option
     )
     assert message in shown
+
+
+def hold(folder, told):
+    with folder_lock(folder):
+        os.write(told, b"x")
+        signal.pause()
+
+
+def test_folder_of_another_run(small_corpus, run_folder, message_of):
+    before = files_of(run_folder)
+    heard, told = os.pipe()
+    other = fork(hold, run_folder, told)
+    assert os.read(heard, 1) == b"x"
+    message = message_of(
+        f"--data_folder={small_corpus}", f"--output_folder={run_folder}"
+    )
+    os.kill(other, signal.SIGKILL)
+    os.waitpid(other, 0)
+    assert f"is being written to by process {other} on" in message
+    assert files_of(run_folder) == before
+
+
+def test_what_changed_is_recorded_with_its_epoch(run_folder):
+    record = json.loads((run_folder / "run_record.json").read_text())
+    assert record["fixed"]["generator.channels"] == 16
+    first, second = record["may_change"]
+    assert first["from_epoch"] == 1 and first["settings"]["batch_size"] == 6
+    assert second == {
+        "from_epoch": 2,
+        "settings": {"number_of_epochs": 2, "epoch_counter.limit": 2},
+    }
+
+
+def test_ctrl_c_while_it_starts(tmp_path):
+    """There is nothing to put in order yet, and nothing to tell."""
+    run = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "train.py"],
+        cwd=RECIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in run.stderr:
+        if line.endswith(" torch._C\n") or "numpy" in line:
+            break
+    run.send_signal(signal.SIGINT)
+    _, rest = run.communicate(timeout=30)
+    assert run.returncode == -signal.SIGINT
+    assert "Traceback" not in rest and "Interrupt" not in rest
+
+
+def test_ctrl_c_in_set_up(small_corpus, tmp_path, monkeypatch, capsys):
+    import train
+
+    def interrupted(command):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "set_up", interrupted)
+    argv = ["hparams/semamba_mini.yaml", f"--data_folder={small_corpus}"]
+    argv += [f"--output_folder={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *argv])
+    monkeypatch.chdir(RECIPE)
+    with pytest.raises(SystemExit) as end:
+        train.main()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "train.py: interrupted\n"
 
 
 def test_nothing_to_test(small_corpus, message_of, tmp_path):

@@ -1,5 +1,6 @@
 """The recipes beside the official one: each as a command, and its mistakes."""
 
+import csv
 import json
 import logging
 import re
@@ -10,9 +11,13 @@ import sys
 import pytest
 import torch
 from places import RECIPE, ROOT
+from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba.checkpoints.model_folder import write_model_folder
-from speechbrain_semamba.dataio.audio_files import write_audio_file
+from speechbrain_semamba.dataio.audio_files import (
+    read_audio_file,
+    write_audio_file,
+)
 from speechbrain_semamba.dataio.recorded_pairs import read_wav
 from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
@@ -24,8 +29,8 @@ from speechbrain_semamba.processing.segments import level_pair
 CORPUS = ROOT / "samples" / "voicebank_mini"
 sys.path.insert(0, str(RECIPE))  # as for train.py, whose yaml names its files
 SIZES = {"channels": 8, "num_blocks": 1, "d_state": 4, "expand": 2}
+SMALL = "--generator={channels: 8, num_blocks: 1, d_state: 4, expand: 2}"
 TINY = [
-    "--generator={channels: 8, num_blocks: 1, d_state: 4, expand: 2}",
     "--batch_size=4",
     "--pesq_workers=0",
     "--prepare_workers=1",
@@ -38,11 +43,16 @@ SHORT = ["--segment_seconds=0.5"]
 HALVES = ("clean", "noisy")
 
 
+def tiny(name):
+    """Options of a small run; a fine-tuned model has its own size."""
+    return TINY if name == "finetune" else [SMALL, *TINY]
+
+
 def run_recipe(name, *options):
     """One epoch of short segments, as a command."""
     run = subprocess.run(
         [sys.executable, "train.py", f"hparams/semamba_{name}.yaml"]
-        + [*options, *TINY, *SHORT, "--number_of_epochs=1"],
+        + [*options, *tiny(name), *SHORT, "--number_of_epochs=1"],
         cwd=RECIPE,
         capture_output=True,
         text=True,
@@ -111,15 +121,10 @@ def discriminator(tmp_path):
     return path
 
 
-def make_model(folder, seed=2, discriminator=None, **sizes):
-    sizes = {**SIZES, **sizes}
+def make_model(folder, seed=2, **options):
     torch.manual_seed(seed)
     write_model_folder(
-        folder,
-        SEMamba(**sizes).state_dict(),
-        sizes,
-        discriminator=discriminator,
-        overwrite=True,
+        folder, SEMamba(**SIZES).state_dict(), SIZES, overwrite=True, **options
     )
     return folder
 
@@ -144,9 +149,11 @@ def call(tmp_path, monkeypatch):
     def run(function, name, *options):
         file = RECIPE / "hparams" / f"semamba_{name}.yaml"
         options = (f"--output_folder={tmp_path / 'out'}", *options)
-        argv = ["train.py", str(file), *options, *TINY]
+        argv = ["train.py", str(file), *options, *tiny(name)]
+        if function == "set_up":
+            return train.set_up(train.read_command(argv[1:]))
         monkeypatch.setattr(sys, "argv", argv)
-        return getattr(train, function)()
+        return train.main()
 
     yield run
     root.handlers[:], root.level = handlers, level
@@ -274,6 +281,31 @@ def test_finetune_and_resume(pairs, call, tmp_path):
     assert losses_of(out, 2)[0] == first
 
 
+def test_model_folder_is_scored_without_training(pairs, call, tmp_path):
+    """By its own front end, and the enhanced files are kept."""
+    model, out = tmp_path / "model", tmp_path / "out"
+    make_model(model, stft_args={"compression": 0.5})
+    call(
+        "main",
+        "finetune",
+        f"--data_folder={pairs}",
+        f"--pretrained_model={model}",
+        "--number_of_epochs=0",
+        "--save_enhanced=True",
+    )
+    test = json.loads((out / "test.json").read_text())
+    enhancer = WaveformEnhancement.from_hparams(source=str(model))
+    assert {p.stem for p in (out / "enhanced").iterdir()} == test.keys()
+    for key, entry in test.items():
+        noisy = entry["noisy_wav"].format(data_root=pairs)
+        expected = enhancer.enhance_file(noisy)
+        found, _ = read_audio_file(out / "enhanced" / f"{key}.wav")
+        assert (found[0] - expected).abs().max() < 2**-14
+    with open(out / "test_scores.csv", newline="") as file:
+        assert {row["id"] for row in csv.DictReader(file)} == test.keys()
+    assert not (out / "model").exists()  # nothing was trained
+
+
 def test_finetune_starts_from_the_model(pairs, call, tmp_path):
     discriminator = MetricDiscriminator().state_dict()
     model = make_model(tmp_path / "model", discriminator=discriminator)
@@ -291,9 +323,17 @@ def test_finetune_starts_from_the_model(pairs, call, tmp_path):
 @pytest.mark.parametrize(
     "spoil, message",
     [
-        (shutil.rmtree, "generator.ckpt is none"),
+        (shutil.rmtree, "there is no "),
+        (lambda p: (p / "hyperparams.yaml").unlink(), "model/hyperparams.yaml"),
+        (
+            lambda p: (p / "hyperparams.yaml").write_text("stft: ["),
+            "hyperparams.yaml is damaged: ",
+        ),
         (lambda p: (p / "generator.ckpt").unlink(), "generator.ckpt is none"),
-        (lambda p: make_model(p, channels=12), "does not fit SEMamba"),
+        (
+            lambda p: torch.save(SEMamba().state_dict(), p / "generator.ckpt"),
+            "does not fit SEMamba",
+        ),
         (
             lambda p: (p / "discriminator.ckpt").write_bytes(b"no"),
             "discriminator.ckpt holds no readable weights",

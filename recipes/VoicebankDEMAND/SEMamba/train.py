@@ -8,29 +8,39 @@ A generator enhances, a discriminator learns to predict the PESQ of what it
 makes. Both are updated on every batch, the discriminator first.
 """
 
+# ruff: noqa: E402
+import signal
+
+if __name__ == "__main__":
+    # the imports take seconds, in which Ctrl-C has nothing to put in order
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import contextlib
 import sys
 
 import speechbrain as sb
 import torch
-from hyperpyyaml import load_hyperpyyaml
-from ruamel.yaml.error import YAMLError
-from speechbrain.utils.distributed import run_on_main
 
 from speechbrain_semamba.checkpoints.checkpoint_reader import UnfitCheckpoint
 from speechbrain_semamba.checkpoints.export import export_run
-from speechbrain_semamba.dataio.pair_reader import PairReader
+from speechbrain_semamba.dataio.pair_reader import make_datasets
 from speechbrain_semamba.dataio.recorded_pairs import UnusableFile
 from speechbrain_semamba.evaluation import reports
 from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
 from speechbrain_semamba.evaluation.metrics import METRICS
 from speechbrain_semamba.nnet import losses
+from speechbrain_semamba.training.command_line import read_command
 from speechbrain_semamba.training.enhanced_batch import EnhancedBatch
+from speechbrain_semamba.training.mistakes import mistakes_in_one_line
 from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.resumable import ResumableBrain
+from speechbrain_semamba.training.run_folder import run_folder
 from speechbrain_semamba.training.split_backward import backward_part
 from speechbrain_semamba.training.stop_signal import TrainingStopped
+from speechbrain_semamba.utils.distributed import call_on_main, leave_group
 
-MISTAKES = ImportError, KeyError, OSError, RuntimeError, ValueError, YAMLError
+MISTAKES = ImportError, OSError, ValueError
+MISHAPS = OSError, TrainingStopped, UnfitCheckpoint, UnusableFile
 TRAIN, VALID, TEST = sb.Stage.TRAIN, sb.Stage.VALID, sb.Stage.TEST
 
 
@@ -100,15 +110,15 @@ class SEMambaBrain(ResumableBrain):
         )
         wav_hat = stft.synthesize(mag_hat, phase_hat, clean.shape[1])
         return EnhancedBatch(
-            ids=batch.id,
-            noisy=noisy,
-            clean=clean,
-            mag=mag,
-            phase=phase,
-            output=output,
-            mag_hat=mag_hat,
-            phase_hat=phase_hat,
-            wav_hat=wav_hat,
+            batch.id,
+            noisy,
+            clean,
+            mag,
+            phase,
+            output,
+            mag_hat,
+            phase_hat,
+            wav_hat,
         )
 
     def compute_objectives(self, predictions, batch, stage):
@@ -190,6 +200,11 @@ class SEMambaBrain(ResumableBrain):
             "clean": enhanced.clean[0].cpu(),
         }
         self.files.start(batch.id[0], values, waves)
+        if stage == TEST:
+            (noisy_file,) = getattr(batch, "noisy_wav", [None])
+            self.hparams.enhanced_files.write(
+                batch.id[0], waves["enhanced"], noisy_file
+            )
         return loss
 
     def on_stage_start(self, stage, epoch=None):
@@ -235,33 +250,15 @@ class SEMambaBrain(ResumableBrain):
         reports.publish(self.hparams.test_scores, means, scores)
 
 
-def dataio_prep(hparams, data_root):
-    """Datasets of pairs, which the yaml says how to make."""
-    datasets = {}
-    for name, pairs in hparams["pairs"].items():
-        counter = hparams["epoch_counter"] if name == "train" else None
-        datasets[name] = sb.dataio.dataset.DynamicItemDataset.from_json(
-            hparams[f"{name}_json"], replacements={"data_root": data_root}
-        )
-        datasets[name].add_dynamic_item(
-            PairReader(pairs, counter), [*pairs.takes, "id"], ["noisy", "clean"]
-        )
-        datasets[name].set_output_keys(["id", "noisy", "clean"])
-    return datasets
-
-
-def set_up():
+def set_up(command):
     """Reads the hyper-parameters, prepares the data, makes the Brain."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with open(hparams_file, encoding="utf-8") as file:
-        hparams = load_hyperpyyaml(file, overrides)
+    hparams = command.load()
     sb.create_experiment_directory(
         experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=hparams_file,
-        overrides=overrides,
+        hyperparams_to_save=command.hparams_file,
+        overrides=command.overrides,
     )
-    datasets = dataio_prep(hparams, run_on_main(hparams["prepare"]))
+    datasets = make_datasets(hparams, call_on_main(hparams["prepare"]))
     if "pretrainer" in hparams:
         hparams["pretrainer"].collect_files()
         hparams["pretrainer"].load_collected()
@@ -269,7 +266,7 @@ def set_up():
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],
         hparams=hparams,
-        run_opts=run_opts,
+        run_opts=command.run_opts,
         checkpointer=hparams["checkpointer"],
     )
     brain.hparams.stft.to(brain.device)
@@ -284,22 +281,24 @@ def set_up():
 
 def main():
     """Trains, tests, exports."""
-    try:
-        hparams, brain, (train, valid, test) = set_up()
-    except MISTAKES as error:
-        sys.exit(f"train.py: error: {getattr(error, 'problem', error)}")
-    try:
-        with brain.stop:
+    with contextlib.ExitStack() as held:
+        with mistakes_in_one_line("train.py", *MISTAKES):
+            command = read_command(sys.argv[1:])
+            sb.utils.distributed.ddp_init_group(command.run_opts)
+            held.callback(leave_group)
+            record = held.enter_context(run_folder(command))
+            hparams, brain, (train, valid, test) = set_up(command)
+            held.callback(hparams["score_pool"].close)
+        with mistakes_in_one_line("train.py", *MISHAPS), brain.stop:
+            if not brain.debug:  # which keeps no checkpoint
+                call_on_main(record.write)
             brain.fit(hparams["epoch_counter"], train, valid)
             brain.evaluate(test, max_key="pesq")
-        if not brain.debug:  # which keeps no checkpoint
-            folders = [hparams["output_folder"], hparams["model_folder"]]
-            run_on_main(export_run, folders, {"overwrite": True})
-    except (OSError, TrainingStopped, UnfitCheckpoint, UnusableFile) as error:
-        # of what a DataLoader's worker raised, the last line is the message
-        sys.exit(f"train.py: {str(error).strip().splitlines()[-1]}")
-    finally:
-        hparams["score_pool"].close()
+        if brain.debug or not hparams["epoch_counter"].current:
+            return
+        with mistakes_in_one_line("train.py", *MISTAKES):
+            folders = hparams["output_folder"], hparams["model_folder"]
+            call_on_main(export_run, *folders, "pesq", True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,10 @@ from small_checkpoints import change, epochs, flip, make, save, value
 from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_semamba.checkpoints import sums
-from speechbrain_semamba.checkpoints.checkpoint_reader import CheckpointReader
+from speechbrain_semamba.checkpoints.checkpoint_reader import (
+    CheckpointReader,
+    UnfitCheckpoint,
+)
 from speechbrain_semamba.checkpoints.sums import find_damage
 
 DAMAGES = {
@@ -147,3 +150,16 @@ def test_plain_checkpoint_that_lacks_what_may_be_missing(tmp_path):
     assert epochs(checkpointer) == []
     checkpointer.allow_partial_load = True
     assert epochs(checkpointer) == [1]
+
+
+def test_checkpoint_of_another_configuration(tmp_path):
+    """Whole, but not what is asked for: that is no damage."""
+    save(make(tmp_path), 1)
+    checkpointer = make(tmp_path)
+    larger = torch.nn.Linear(3, 3)
+    checkpointer.recoverables["generator"] = larger
+    with pytest.raises(UnfitCheckpoint, match="with other options, .*size mis"):
+        checkpointer.recover_if_possible()
+    checkpointer.recoverables.update(average=larger)
+    with pytest.raises(UnfitCheckpoint, match="options, it lacks average; giv"):
+        checkpointer.recover_if_possible()

@@ -10,13 +10,11 @@ import time
 
 import pytest
 import torch
+from forks import end_of, fork, kill_me
 from small_checkpoints import (
-    end_of,
     epochs,
     fill,
-    fork,
     half_then,
-    kill_me,
     make,
     no_room,
     save,

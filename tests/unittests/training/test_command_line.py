@@ -1,0 +1,159 @@
+"""The recipe's command line: what it says, and mistakes in one line."""
+
+import pytest
+from places import RECIPE
+from speechbrain.utils.run_opts import RunOptions
+
+from speechbrain_semamba.training.command_line import read_command
+from speechbrain_semamba.training.run_record import may_change
+
+MINI = str(RECIPE / "hparams" / "semamba_mini.yaml")
+YAML = """
+data_folder: !PLACEHOLDER
+output_folder: results
+log: !ref <output_folder>/log.txt
+lr: 0.5
+metric: 1
+on: False
+device: cpu
+precision: fp32
+sizes: !new:collections.OrderedDict
+    a: 1
+counter: !new:speechbrain.utils.epoch_loop.EpochCounter
+    limit: 3
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    (tmp_path / "a.yaml").write_text(YAML)
+
+    def run(*options):
+        return read_command([str(tmp_path / "a.yaml"), *options])
+
+    return run
+
+
+def test_values_are_those_of_the_command_line(read):
+    command = read(
+        "--data_folder=/x=y", "--lr", "1e-4", "--metric=0.5", "--sizes={b: 2}"
+    )
+    hparams = command.load()
+    assert hparams["data_folder"] == "/x=y"
+    assert hparams["lr"] == 1e-4 and hparams["metric"] == 0.5
+    assert hparams["sizes"] == {"a": 1, "b": 2}
+    assert command.run_opts.precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        ([], "data_folder must be given: --data_folder=..."),
+        (["--lr=abc"], "lr must be a number, not 'abc'"),
+        (["--lr=True"], "lr must be a number, not True"),
+        (["--metric="], "metric must be a number, not None"),
+        (["--on=no"], "on must be True or False, not 'no'"),
+        (["--on=1"], "on must be True or False, not 1"),
+        (["--sizes=3"], "sizes must be such as {key: value}, not 3"),
+        (["--sizes={a: x}"], "sizes.a must be a number, not 'x'"),
+        (["--sizes={a: 1"], "is not readable as yaml"),
+        (["--lrr=1"], "there is no option --lrr; the nearest is --lr"),
+        (["--max_grad=1"], "the nearest is --max_grad_norm"),
+        (["--qwertz=1"], "there is no option --qwertz"),
+        (["--lr=1", "--lr=2"], "--lr must be given once, not twice"),
+        (["--lr"], "--lr needs a value"),
+        (["lr=3"], "'lr=3' belongs to no option"),
+        (["--precision=int8"], "--precision: invalid choice: 'int8'"),
+        (["--debug_batches=x"], "--debug_batches: invalid int value: 'x'"),
+        (["--data_folder=x", "--device=abacus"], "--device=abacus: "),
+    ],
+)
+def test_mistakes_in_one_line(read, options, told):
+    with pytest.raises(ValueError) as info:
+        read(*options)
+    assert told in str(info.value) and "\n" not in str(info.value)
+
+
+def test_argument_that_no_class_takes(read):
+    command = read("--data_folder=x", "--counter={limits: 3}")
+    with pytest.raises(ValueError, match="EpochCounter: .* argument 'limits'"):
+        command.load()
+
+
+def test_bug_keeps_its_type(read):
+    command = read("--data_folder=x", "--counter={limit: !ref <sizes>}")
+    with pytest.raises(TypeError):
+        command.load()
+
+
+def test_settings_do_not_say_where_the_folder_is(read):
+    one = read("--data_folder=x", "--output_folder=/here")
+    other = read("--data_folder=x", "--output_folder=/there")
+    assert one.output_folder == "/here"
+    assert one.settings() == other.settings()
+    assert one.settings()["log"] == "OUTPUT_FOLDER/log.txt"
+
+
+def test_settings_hold_run_options(read):
+    assert read("--data_folder=x").settings()["precision"] == "fp32"
+    given = read("--data_folder=x", "--precision=bf16").settings()
+    assert given["precision"] == "bf16" and given["processes"] == 1
+
+
+#: On these the result of the shipped recipe depends, whatever else changes
+FIXED = {
+    "--lr=1e-7": "lr",
+    "--seed=1": "seed",
+    "--lr_decay=0.5": "lr_decay",
+    "--stft={compression: 0.5}": "stft.compression",
+    "--generator={channels: 8}": "generator.channels",
+    "--discriminator={dropout: 0.5}": "discriminator.dropout",
+    "--validation=official": "validation",
+    "--opt_class={weight_decay: 0.5}": "opt_class.weight_decay",
+    "--precision=bf16": "precision",
+    "--max_grad_norm=5": "max_grad_norm",
+    "--loss_weights={time: 0.3}": "loss_weights.time",
+}
+FREE = [
+    "--number_of_epochs=9",
+    "--batch_size=9",
+    "--grad_accumulation_factor=9",
+    "--pesq_workers=9",
+    "--prepare_workers=9",
+    "--train_dataloader_opts={num_workers: 9}",
+    "--use_tensorboard=True",
+    "--num_logged_files=9",
+    "--save_enhanced=True",
+    "--ckpt_interval_minutes=9",
+    "--noprogressbar",
+    "--device=cpu",
+    "--test_only",
+    "--skip_prep=True",
+    "--train_log=/tmp/log.txt",
+    "--model_folder=/tmp/model",
+]
+
+
+@pytest.mark.parametrize("option", [*FIXED, *FREE])
+def test_what_the_result_depends_on(option):
+    plain, changed = (
+        read_command([MINI, "--data_folder=x", *options]).settings()
+        for options in ([], [option])
+    )
+    keys = {k for k in plain | changed if plain.get(k) != changed.get(k)}
+    assert keys
+    fixed = {key for key in keys if not may_change(key)}
+    if option in FIXED:
+        assert FIXED[option] in fixed
+    else:
+        assert not fixed
+
+
+def test_every_run_option_is_recorded_or_told_apart(read):
+    options = set(RunOptions().as_dict())
+    recorded = read("--data_folder=x").settings().keys()
+    assert options - recorded == {
+        "param_file",
+        "overridden_args",
+        "tqdm_barcolor",
+    }
