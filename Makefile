@@ -1,5 +1,5 @@
 # make demo: train a small SEMamba on the embedded corpus and enhance a file
-# make test: ruff and the whole test suite
+# make test: ruff, clang-format and the whole test suite
 # make soak: kills training runs a hundred times, half of them of two processes
 # Both make .venv first; a second run takes it as it is.
 
@@ -16,6 +16,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror speechbrain_semamba/csrc/*
 	$(BIN)/python -m pytest -q
 
 soak: $(VENV)/.installed

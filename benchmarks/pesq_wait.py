@@ -85,25 +85,18 @@ class WaitingGenerator(torch.nn.Module):
         self.encoder = WaitingPart((1 - share) * seconds)
         self.phase_decoder = WaitingPart(share * seconds)
 
-    def forward(self, mag, phase, return_features):
+    def forward(self, mag, phase):
         features = self.encoder(torch.stack([mag, phase]))
-        features = features.view_as(features)
-        return features[0], self.phase_decoder(features)[1], features
+        return features[0], self.phase_decoder(features)[1]
 
 
 def phase_decoder_share():
     """Share of the phase decoder in the generator's multiplications."""
-    counts = {}
-    model = SEMamba()
-    for name in ("all", "phase_decoder"):
-        module = model if name == "all" else model.phase_decoder
-        mags = torch.rand(2, 1, 81, 201)
-        if name == "phase_decoder":
-            mags = [model(*mags, return_features=True)[2]]
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            module(*mags)
-        counts[name] = counter.get_total_flops()
-    return counts["phase_decoder"] / counts["all"]
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        SEMamba()(*torch.rand(2, 1, 81, 201))
+    counts = counter.get_flop_counts()
+    part, whole = counts["SEMamba.phase_decoder"], counts["Global"]
+    return sum(part.values()) / sum(whole.values())
 
 
 class WaitingDiscriminator(torch.nn.Module):

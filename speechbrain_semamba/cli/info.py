@@ -15,21 +15,19 @@ def run(options):
 
     from speechbrain_semamba import __version__
     from speechbrain_semamba.ops import kernels
-    from speechbrain_semamba.ops.scan import mamba_ssm
-    from speechbrain_semamba.ops.selective_scan import (
-        BACKENDS,
-        choose_backend,
-    )
+    from speechbrain_semamba.ops.backends import BACKENDS, choose_backend
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"speechbrain-semamba {__version__}")
     print(f"speechbrain {speechbrain.__version__}")
     print(f"torch {torch.__version__}, Python {platform.python_version()}")
     print(f"device {device}, {torch.get_num_threads()} threads")
-    for name, module in BACKENDS.items():
-        own = name if name in ("cuda", "cpu") else device
-        print(f"scan {name}: {module.why_not(own) or 'ready'}")
+    for row in BACKENDS.values():
+        place = row.device or device
+        print(f"scan {row.name}: {row.why_not(place) or 'ready'}")
+        if row.fused_mixer is not None:
+            reason = row.why_not_fused(place)
+            print(f"scan {row.name}, fused mixer: {reason or 'ready'}")
     if kernels.why_not() is None:
-        print(f"instructions of scan cpu: {kernels.instructions()}")
-    print(f"scan cuda, fused mixer: {mamba_ssm.why_not_fused() or 'ready'}")
-    print(f"scan auto on {device}: {choose_backend(device)}")
+        print(f"instructions of the CPU kernels: {kernels.instructions()}")
+    print(f"scan auto on {device}: {choose_backend(device).name}")

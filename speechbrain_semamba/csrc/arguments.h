@@ -1,4 +1,4 @@
-// The arguments of the kernels, as ops/kernels.py fills them in. Strides are
+// The arguments of the kernels, as ops/arguments.py fills them in. Strides are
 // in elements; the last axis always has stride 1. Pointers that say
 // "optional" may be null.
 #pragma once
@@ -25,7 +25,7 @@ struct ScanArguments {
   void* rate;              // A transposed [state, dim]
   void* D;                 // [dim], optional
   void* bias;              // [dim], optional
-  int64_t* steps;          // [batch], valid steps, optional
+  int64_t* sizes;          // [batch], steps that count, optional
   void* initial;           // state [batch, state, dim], optional
   void* final;             // state [batch, state, dim], optional
   void* checkpoints;       // [batch, chunks, state, dim], optional
@@ -41,6 +41,9 @@ struct ScanGradients {
   void* D;                 // [groups, dim]
   void* bias;              // [groups, dim]
 };
+
+// Widths of the convolution are 2 to kMaxWidth.
+constexpr int kMaxWidth = 4;
 
 struct ConvArguments {
   int64_t data_type, num_threads;
@@ -63,26 +66,27 @@ struct ConvGradients {
 struct NormArguments {
   int64_t data_type, num_threads;
   int64_t batch, length, channels, seen_channels;
-  View x;           // [batch, length, channels]
-  View seen;        // [batch, length, seen_channels], optional
-  View y;           // [batch, length, channels + seen_channels]
-  void* weight;     // [channels]
-  void* bias;       // [channels]
-  void* slope;      // [channels]
-  int64_t* steps;   // [batch], positions that count, optional
+  int64_t part;    // positions whose sums are added up by themselves
+  View x;          // [batch, length, channels]
+  View seen;       // [batch, length, seen_channels], optional
+  View y;          // [batch, length, channels + seen_channels]
+  void* weight;    // [channels]
+  void* bias;      // [channels]
+  void* slope;     // [channels]
+  int64_t* sizes;  // [batch], positions that count, optional
   double eps;
-  void* mean;       // [batch, channels]
-  void* inverse;    // [batch, channels], 1 / standard deviation
-  void* partial;    // [batch, norm_parts(length), 3, channels]
+  void* mean;     // [batch, channels]
+  void* inverse;  // [batch, channels], 1 / standard deviation
+  void* partial;  // [batch, parts, 3, channels]
 };
 
 struct NormGradients {
   NormArguments forward;
-  View y;           // the gradient given
-  View x;           // the gradient sought
-  void* weight;     // [batch, channels]
-  void* bias;       // [batch, channels]
-  void* slope;      // [batch, channels]
+  View y;        // the gradient given
+  View x;        // the gradient sought
+  void* weight;  // [batch, channels]
+  void* bias;    // [batch, channels]
+  void* slope;   // [batch, channels]
 };
 
 struct RmsNormArguments {

@@ -3,11 +3,9 @@
 // only the direction in which the steps are counted.
 #pragma once
 
-#include "scan.h"
+#include "lanes.h"
 
 namespace {
-
-constexpr int kMaxWidth = 4;
 
 // Step `k` in the direction of the convolution.
 INLINE int64_t time_of(const ConvArguments& a, int64_t k) {
@@ -17,7 +15,8 @@ INLINE int64_t time_of(const ConvArguments& a, int64_t k) {
 template <class S, int kWidth>
 INLINE void load_weight(const ConvArguments& a, Lanes lanes,
                         Vector<S> (&weight)[kMaxWidth]) {
-  UNROLL for (int i = 0; i < kWidth; ++i)
+  UNROLL
+  for (int i = 0; i < kWidth; ++i)
     weight[i] = load_or_zero<S>(a.weight, i * a.dim + lanes.first, lanes.count);
 }
 
@@ -27,11 +26,13 @@ template <class S, class T, int kWidth>
 INLINE Vector<S> convolve(const ConvArguments& a, int64_t b, Lanes lanes,
                           int64_t k, const Vector<S> (&weight)[kMaxWidth],
                           Vector<S> bias, Vector<S> (&seen)[kMaxWidth]) {
-  UNROLL for (int i = 0; i + 1 < kWidth; ++i) seen[i] = seen[i + 1];
+  UNROLL
+  for (int i = 0; i + 1 < kWidth; ++i) seen[i] = seen[i + 1];
   seen[kWidth - 1] =
       load<S>(at<T>(a.x, b, time_of(a, k)) + lanes.first, lanes.count);
   Vector<S> y = bias;
-  UNROLL for (int i = 0; i < kWidth; ++i) y += weight[i] * seen[i];
+  UNROLL
+  for (int i = 0; i < kWidth; ++i) y += weight[i] * seen[i];
   return y;
 }
 
@@ -50,7 +51,7 @@ void conv_block(const ConvArguments& a, int64_t b, Lanes lanes) {
 
 template <class S, class T>
 void conv(const ConvArguments& a) {
-  const int64_t blocks = (a.dim + kLanes<S> - 1) / kLanes<S>;
+  const int64_t blocks = count_blocks<S>(a.dim);
   auto* one = a.width == 4   ? conv_block<S, T, 4>
               : a.width == 3 ? conv_block<S, T, 3>
                              : conv_block<S, T, 2>;
@@ -77,23 +78,26 @@ void conv_block_backward(const ConvGradients& g, int64_t group, Lanes lanes) {
   const V bias = load_or_zero<S>(a.bias, c, count);
   const int64_t end = (group + 1) * a.batch / g.groups;
   for (int64_t b = group * a.batch / g.groups; b < end; ++b) {
-    V seen[kMaxWidth] = {}, late[kMaxWidth] = {};
+    V seen[kMaxWidth] = {}, pending[kMaxWidth] = {};
     for (int64_t k = 0; k < a.length + kWidth - 1; ++k) {
-      UNROLL for (int i = 0; i + 1 < kWidth; ++i) late[i] = late[i + 1];
-      late[kWidth - 1] = V{};
+      UNROLL
+      for (int i = 0; i + 1 < kWidth; ++i) pending[i] = pending[i + 1];
+      pending[kWidth - 1] = V{};
       if (k < a.length) {
         const V y = convolve<S, S, kWidth>(a, b, lanes, k, weight, bias, seen);
         const V given = load<S>(at<S>(g.y, b, time_of(a, k)) + c, count);
-        late[kWidth - 1] = given * silu_slope(y, sigmoid(y));
-        bias_grad += late[kWidth - 1];
-        UNROLL for (int i = 0; i < kWidth; ++i)
-          weight_grad[i] += late[kWidth - 1] * seen[i];
+        pending[kWidth - 1] = given * silu_slope(y, sigmoid(y));
+        bias_grad += pending[kWidth - 1];
+        UNROLL
+        for (int i = 0; i < kWidth; ++i)
+          weight_grad[i] += pending[kWidth - 1] * seen[i];
       }
       const int64_t done = k - (kWidth - 1);
       if (done < 0) continue;
       V x_grad{};
-      UNROLL for (int i = 0; i < kWidth; ++i)
-        x_grad += late[i] * weight[kWidth - 1 - i];
+      UNROLL
+      for (int i = 0; i < kWidth; ++i)
+        x_grad += pending[i] * weight[kWidth - 1 - i];
       store(at<S>(g.x, b, time_of(a, done)) + c, x_grad, count);
     }
   }
@@ -106,7 +110,7 @@ void conv_block_backward(const ConvGradients& g, int64_t group, Lanes lanes) {
 template <class S>
 void conv_backward(const ConvGradients& g) {
   const ConvArguments& a = g.forward;
-  const int64_t blocks = (a.dim + kLanes<S> - 1) / kLanes<S>;
+  const int64_t blocks = count_blocks<S>(a.dim);
   auto* one = a.width == 4   ? conv_block_backward<S, 4>
               : a.width == 3 ? conv_block_backward<S, 3>
                              : conv_block_backward<S, 2>;

@@ -1,12 +1,12 @@
 // All kernels, for the instruction set of this file's compiler flags. setup.py
 // compiles it once for each; library.cpp takes the best that the machine has.
+#include "kernels.h"
+
 #include "conv.h"
 #include "norm.h"
 #include "rms_norm.h"
 #include "scan.h"
 #include "scan_backward.h"
-
-#include "kernels.h"
 
 namespace {
 
@@ -20,6 +20,6 @@ void exp_of_all(const float* x, float* y, int64_t size) {
 }  // namespace
 
 extern const Kernels SEMAMBA_KERNELS = {
-    scan, scan_backward, conv,       conv_backward,
-    norm, norm_backward, rms_norm,   exp_of_all,
+    scan, scan_backward, conv,     conv_backward,
+    norm, norm_backward, rms_norm, exp_of_all,
 };

@@ -48,7 +48,31 @@ Choice best() {
 
 Choice chosen = best();
 
+struct Entry {
+  const char* name;
+  int64_t value;
+};
+
+const Entry kLayout[] = {
+    {"ScanArguments", sizeof(ScanArguments)},
+    {"ScanGradients", sizeof(ScanGradients)},
+    {"ConvArguments", sizeof(ConvArguments)},
+    {"ConvGradients", sizeof(ConvGradients)},
+    {"NormArguments", sizeof(NormArguments)},
+    {"NormGradients", sizeof(NormGradients)},
+    {"RmsNormArguments", sizeof(RmsNormArguments)},
+    {"max_width", kMaxWidth},
+};
+
 }  // namespace
+
+// What Python has written down once more, for it to compare: the size of each
+// structure in bytes, and constants. -1 is what this library does not know.
+EXPORT int64_t semamba_layout(const char* name) {
+  for (const Entry& entry : kLayout)
+    if (strcmp(entry.name, name) == 0) return entry.value;
+  return -1;
+}
 
 EXPORT const char* semamba_instructions() { return chosen.name; }
 

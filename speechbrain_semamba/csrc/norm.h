@@ -3,36 +3,32 @@
 // the statistics, one for the result.
 #pragma once
 
-#include "scan.h"
+#include "lanes.h"
 
 namespace {
 
-// Positions whose sums are added up by themselves, so that the result does
-// not depend on the number of threads; small enough for the cache.
-constexpr int64_t kPart = 256;
-
-INLINE int64_t norm_parts(int64_t length) {
-  return (length + kPart - 1) / kPart;
+INLINE int64_t count_parts(const NormArguments& a) {
+  return (a.length + a.part - 1) / a.part;
 }
 
 INLINE int64_t valid_positions(const NormArguments& a, int64_t b) {
-  return a.steps == nullptr ? a.length : a.steps[b];
+  return a.sizes == nullptr ? a.length : a.sizes[b];
 }
 
-// The sums of one part: three rows of [channels].
+// The sums of one part of the positions: three rows of [channels].
 template <class S>
 INLINE S* partial_row(const NormArguments& a, int64_t b, int64_t part,
                       int row) {
   return static_cast<S*>(a.partial) +
-         ((b * norm_parts(a.length) + part) * 3 + row) * a.channels;
+         ((b * count_parts(a) + part) * 3 + row) * a.channels;
 }
 
 // Mean and sum of squared distances from it, of each channel of one part.
 template <class S, class T>
 void measure_part(const NormArguments& a, int64_t b, int64_t part) {
   typedef Vector<S> V;
-  const int64_t begin = part * kPart;
-  const int64_t end = smaller(begin + kPart, valid_positions(a, b));
+  const int64_t begin = part * a.part;
+  const int64_t end = smaller(begin + a.part, valid_positions(a, b));
   if (end <= begin) return;
   for (int64_t c = 0; c < a.channels; c += kLanes<S>) {
     const int count = smaller(kLanes<S>, a.channels - c);
@@ -54,13 +50,13 @@ template <class S>
 void join_parts(const NormArguments& a, int64_t b, int64_t c) {
   double mean = 0, spread = 0, seen = 0;
   const int64_t valid = valid_positions(a, b);
-  for (int64_t part = 0; part * kPart < valid; ++part) {
-    const double size = smaller(kPart, valid - part * kPart);
-    const double apart = partial_row<S>(a, b, part, 0)[c] - mean;
+  for (int64_t part = 0; part * a.part < valid; ++part) {
+    const double size = smaller(a.part, valid - part * a.part);
+    const double distance = partial_row<S>(a, b, part, 0)[c] - mean;
     spread += partial_row<S>(a, b, part, 1)[c] +
-              apart * apart * seen * size / (seen + size);
+              distance * distance * seen * size / (seen + size);
     seen += size;
-    mean += apart * size / seen;
+    mean += distance * size / seen;
   }
   const double variance = seen > 0 ? spread / seen : 0;
   static_cast<S*>(a.mean)[b * a.channels + c] = mean;
@@ -72,7 +68,7 @@ void join_parts(const NormArguments& a, int64_t b, int64_t c) {
 template <class S>
 struct Affine {
   Vector<S> mean, inverse, weight, bias, slope;
-  static inline __attribute__((always_inline)) Affine load_from(const NormArguments& a, int64_t b, int64_t c,
+  INLINE Affine load_from(const NormArguments& a, int64_t b, int64_t c,
                           int count) {
     return {load_or_zero<S>(a.mean, b * a.channels + c, count),
             load_or_zero<S>(a.inverse, b * a.channels + c, count),
@@ -85,8 +81,8 @@ struct Affine {
 template <class S, class T>
 void write_part(const NormArguments& a, int64_t b, int64_t part) {
   typedef Vector<S> V;
-  const int64_t begin = part * kPart;
-  const int64_t end = smaller(begin + kPart, a.length);
+  const int64_t begin = part * a.part;
+  const int64_t end = smaller(begin + a.part, a.length);
   const int64_t valid = smaller(end, valid_positions(a, b));
   for (int64_t c = 0; c < a.channels; c += kLanes<S>) {
     const int count = smaller(kLanes<S>, a.channels - c);
@@ -108,7 +104,7 @@ void write_part(const NormArguments& a, int64_t b, int64_t part) {
 
 template <class S, class T>
 void norm(const NormArguments& a) {
-  const int64_t parts = norm_parts(a.length);
+  const int64_t parts = count_parts(a);
 #pragma omp parallel num_threads(a.num_threads)
   {
 #pragma omp for schedule(static)
@@ -135,15 +131,14 @@ template <class S>
 void sum_part(const NormGradients& g, int64_t b, int64_t part) {
   typedef Vector<S> V;
   const NormArguments& a = g.forward;
-  const int64_t begin = part * kPart;
-  const int64_t end = smaller(begin + kPart, valid_positions(a, b));
+  const int64_t begin = part * a.part;
+  const int64_t end = smaller(begin + a.part, valid_positions(a, b));
   for (int64_t c = 0; c < a.channels; c += kLanes<S>) {
     const int count = smaller(kLanes<S>, a.channels - c);
     const auto f = Affine<S>::load_from(a, b, c, count);
     V bias{}, weight{}, slope{};
     for (int64_t t = begin; t < end; ++t) {
-      const V x =
-          (load<S>(at<S>(a.x, b, t) + c, count) - f.mean) * f.inverse;
+      const V x = (load<S>(at<S>(a.x, b, t) + c, count) - f.mean) * f.inverse;
       const V y = x * f.weight + f.bias;
       const V given = load<S>(at<S>(g.y, b, t) + c, count);
       slope += y > V{} ? V{} : given * y;
@@ -161,7 +156,7 @@ template <class S>
 void join_sums(const NormGradients& g, int64_t b, int64_t c) {
   const NormArguments& a = g.forward;
   double total[3] = {};
-  for (int64_t part = 0; part < norm_parts(a.length); ++part)
+  for (int64_t part = 0; part < count_parts(a); ++part)
     for (int row = 0; row < 3; ++row)
       total[row] += partial_row<S>(a, b, part, row)[c];
   static_cast<S*>(g.bias)[b * a.channels + c] = total[0];
@@ -173,24 +168,21 @@ template <class S>
 void write_gradient(const NormGradients& g, int64_t b, int64_t part) {
   typedef Vector<S> V;
   const NormArguments& a = g.forward;
-  const int64_t valid = valid_positions(a, b), begin = part * kPart;
-  const int64_t end = smaller(begin + kPart, a.length);
+  const int64_t valid = valid_positions(a, b), begin = part * a.part;
+  const int64_t end = smaller(begin + a.part, a.length);
   for (int64_t c = 0; c < a.channels; c += kLanes<S>) {
     const int count = smaller(kLanes<S>, a.channels - c);
     const auto f = Affine<S>::load_from(a, b, c, count);
     const S size = valid > 0 ? valid : 1;
-    const V bias =
-        load_or_zero<S>(g.bias, b * a.channels + c, count) / size;
+    const V bias = load_or_zero<S>(g.bias, b * a.channels + c, count) / size;
     const V weight =
         load_or_zero<S>(g.weight, b * a.channels + c, count) / size;
     for (int64_t t = begin; t < end; ++t) {
       V x_grad{};
       if (t < valid) {
-        const V x =
-            (load<S>(at<S>(a.x, b, t) + c, count) - f.mean) * f.inverse;
+        const V x = (load<S>(at<S>(a.x, b, t) + c, count) - f.mean) * f.inverse;
         const V given = load<S>(at<S>(g.y, b, t) + c, count);
-        const V y_grad =
-            x * f.weight + f.bias > V{} ? given : given * f.slope;
+        const V y_grad = x * f.weight + f.bias > V{} ? given : given * f.slope;
         x_grad = f.inverse * f.weight * (y_grad - bias - x * weight);
       }
       store(at<S>(g.x, b, t) + c, x_grad, count);
@@ -201,7 +193,7 @@ void write_gradient(const NormGradients& g, int64_t b, int64_t part) {
 template <class S>
 void norm_backward(const NormGradients& g) {
   const NormArguments& a = g.forward;
-  const int64_t parts = norm_parts(a.length);
+  const int64_t parts = count_parts(a);
 #pragma omp parallel num_threads(a.num_threads)
   {
 #pragma omp for schedule(static)

@@ -1,7 +1,7 @@
 // Root-mean-square normalisation over the innermost axis.
 #pragma once
 
-#include "scan.h"
+#include "lanes.h"
 
 namespace {
 
@@ -17,10 +17,10 @@ void rms_norm_row(const RmsNormArguments& a, int64_t b, int64_t t) {
   const S scale = 1 / __builtin_sqrt(sum(squares) / a.channels + a.eps);
   for (int64_t c = 0; c < a.channels; c += kLanes<S>) {
     const int count = smaller(kLanes<S>, a.channels - c);
-    store(to + c,
-          load<S>(from + c, count) * scale *
-              load_or_zero<S>(a.weight, c, count),
-          count);
+    store(
+        to + c,
+        load<S>(from + c, count) * scale * load_or_zero<S>(a.weight, c, count),
+        count);
   }
 }
 

@@ -2,39 +2,12 @@
 // time, its states in registers.
 #pragma once
 
-#include "arguments.h"
-#include "vector.h"
+#include "lanes.h"
 
 namespace {
 
-template <class T>
-INLINE T* at(const View& view, int64_t batch, int64_t time) {
-  return static_cast<T*>(view.data) + batch * view.batch_stride +
-         time * view.time_stride;
-}
-
-INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
-template <class S>
-INLINE Vector<S> load_or_zero(const void* from, int64_t offset, int count) {
-  if (from == nullptr) return Vector<S>{};
-  return load<S>(static_cast<const S*>(from) + offset, count);
-}
-
-// The channels that one task works on: [first, first + count).
-struct Lanes {
-  int64_t first;
-  int count;
-};
-
-template <class S>
-INLINE Lanes lanes_of_block(int64_t block, int64_t dim) {
-  const int64_t first = block * kLanes<S>;
-  return {first, static_cast<int>(smaller(kLanes<S>, dim - first))};
-}
-
 INLINE int64_t valid_steps(const ScanArguments& a, int64_t b) {
-  return a.steps == nullptr ? a.length : a.steps[b];
+  return a.sizes == nullptr ? a.length : a.sizes[b];
 }
 
 // What a block of channels keeps from step to step: [state] vectors.
@@ -53,18 +26,20 @@ INLINE void scan_steps(const ScanArguments& a, int64_t b, Lanes lanes,
   const int64_t states = kState ? kState : a.state;
   V registers[kState ? kState : 1];
   V* h = kState ? registers : channels.h;
-  UNROLL for (int n = 0; n < kState; ++n) h[n] = channels.h[n];
+  UNROLL
+  for (int n = 0; n < kState; ++n) h[n] = channels.h[n];
 
   for (int64_t k = begin; k < end; ++k) {
     const int64_t t = a.reverse ? valid_steps(a, b) - 1 - k : k;
     const V x = load<S>(at<T>(a.u, b, t) + c, count);
-    const V step = softplus(load<S>(at<T>(a.delta, b, t) + c, count) +
-                            channels.bias);
+    const V step =
+        softplus(load<S>(at<T>(a.delta, b, t) + c, count) + channels.bias);
     const V drive = step * x;
     const S* B = at<S>(a.B, b, t);
     const S* C = at<S>(a.C, b, t);
     V y = channels.skip * x;
-    UNROLL for (int64_t n = 0; n < states; ++n) {
+    UNROLL
+    for (int64_t n = 0; n < states; ++n) {
       h[n] = exp(step * channels.rate[n]) * h[n] + drive * B[n];
       y += h[n] * C[n];
     }
@@ -74,7 +49,8 @@ INLINE void scan_steps(const ScanArguments& a, int64_t b, Lanes lanes,
     }
     store(at<T>(a.y, b, t) + c, y, count);
   }
-  UNROLL for (int n = 0; n < kState; ++n) channels.h[n] = h[n];
+  UNROLL
+  for (int n = 0; n < kState; ++n) channels.h[n] = h[n];
 }
 
 template <class S, class T, int kState>
@@ -111,10 +87,11 @@ void scan_block(const ScanArguments& a, int64_t b, Lanes lanes) {
 
 template <class S, class T>
 void scan(const ScanArguments& a) {
-  const int64_t blocks = (a.dim + kLanes<S> - 1) / kLanes<S>;
+  const int64_t blocks = count_blocks<S>(a.dim);
   auto* block =
-      a.state == 16 ? scan_block<S, T, 16>
-                    : (a.state == 8 ? scan_block<S, T, 8> : scan_block<S, T, 0>);
+      a.state == 16
+          ? scan_block<S, T, 16>
+          : (a.state == 8 ? scan_block<S, T, 8> : scan_block<S, T, 0>);
 #pragma omp parallel for schedule(static) num_threads(a.num_threads)
   for (int64_t task = 0; task < a.batch * blocks; ++task)
     block(a, task / blocks, lanes_of_block<S>(task % blocks, a.dim));

@@ -10,20 +10,26 @@ namespace {
 // What one thread works with. A vector [.., state] is one block of channels.
 template <class S>
 struct Workspace {
-  Scratch<Vector<S>> rate;            // [blocks, state], A
-  Scratch<Vector<S>> carry;           // [blocks, state], gradient of the state
-  Scratch<Vector<S>> rate_grad;       // [blocks, state], sums over the group
-  Scratch<Vector<S>> D, bias;         // [blocks], sums over the group
-  Scratch<Vector<S>> state;           // [chunk + 1, state]
-  Scratch<Vector<S>> decay;           // [chunk, state]
-  Scratch<Vector<S>> step, open;      // [chunk], softplus and its slope
-  Scratch<Vector<S>> B_sum, C_sum;    // [chunk, state], sums over blocks
+  Scratch<Vector<S>> rate;       // [blocks, state], A
+  Scratch<Vector<S>> carry;      // [blocks, state], gradient of the state
+  Scratch<Vector<S>> rate_grad;  // [blocks, state], sums over the group
+  Scratch<Vector<S>> D, bias;    // [blocks], sums over the group
+  Scratch<Vector<S>> state;      // [chunk + 1, state]
+  Scratch<Vector<S>> decay;      // [chunk, state]
+  Scratch<Vector<S>> step, step_slope;  // [chunk], softplus and its slope
+  Scratch<Vector<S>> B_sum, C_sum;      // [chunk, state], sums over blocks
 
   Workspace(const ScanArguments& a, int64_t blocks)
-      : rate(blocks * a.state), carry(blocks * a.state),
-        rate_grad(blocks * a.state), D(blocks), bias(blocks),
-        state((a.chunk + 1) * a.state), decay(a.chunk * a.state),
-        step(a.chunk), open(a.chunk), B_sum(a.chunk * a.state),
+      : rate(blocks * a.state),
+        carry(blocks * a.state),
+        rate_grad(blocks * a.state),
+        D(blocks),
+        bias(blocks),
+        state((a.chunk + 1) * a.state),
+        decay(a.chunk * a.state),
+        step(a.chunk),
+        step_slope(a.chunk),
+        B_sum(a.chunk * a.state),
         C_sum(a.chunk * a.state) {}
 };
 
@@ -53,12 +59,13 @@ void recompute(const ScanArguments& a, const Chunk& chunk, Lanes lanes,
   for (int64_t k = 0; k < chunk.count; ++k) {
     const int64_t t = chunk.time(k);
     const V delta = load<S>(at<S>(a.delta, chunk.item, t) + c, count) + bias;
-    const V step = w.step[k] = softplus(delta, &w.open[k]);
+    const V step = w.step[k] = softplus(delta, &w.step_slope[k]);
     const V drive = step * load<S>(at<S>(a.u, chunk.item, t) + c, count);
     const S* B = at<S>(a.B, chunk.item, t);
     V* decay = &w.decay[k * states];
     V* h = &w.state[k * states];
-    UNROLL for (int64_t n = 0; n < states; ++n) {
+    UNROLL
+    for (int64_t n = 0; n < states; ++n) {
       decay[n] = exp(step * rate[n]);
       h[states + n] = decay[n] * h[n] + drive * B[n];
     }
@@ -96,7 +103,8 @@ void propagate(const ScanGradients& g, const Chunk& chunk, Lanes lanes,
     V* B_sum = &w.B_sum[k * states];
     V* C_sum = &w.C_sum[k * states];
     V y = skip * x, drive_grad{}, step_grad{};
-    UNROLL for (int64_t n = 0; n < states; ++n) {
+    UNROLL
+    for (int64_t n = 0; n < states; ++n) {
       y += after[n] * C[n];
       C_sum[n] += y_grad * after[n];
       const V h_grad = carry[n] + y_grad * C[n];
@@ -107,7 +115,7 @@ void propagate(const ScanGradients& g, const Chunk& chunk, Lanes lanes,
       rate_grad[n] += exponent_grad * step;
       step_grad += exponent_grad * rate[n];
     }
-    const V delta_grad = (step_grad + drive_grad * x) * w.open[k];
+    const V delta_grad = (step_grad + drive_grad * x) * w.step_slope[k];
     w.D[block] += y_grad * x;
     w.bias[block] += delta_grad;
     store(at<S>(g.delta, item, t) + c, delta_grad, count);
@@ -119,8 +127,7 @@ void propagate(const ScanGradients& g, const Chunk& chunk, Lanes lanes,
 
 // The sums over channels of what the blocks of a chunk have added up.
 template <class S>
-void finish_chunk(const ScanGradients& g, const Chunk& chunk,
-                  Workspace<S>& w) {
+void finish_chunk(const ScanGradients& g, const Chunk& chunk, Workspace<S>& w) {
   const int64_t states = g.forward.state;
   for (int64_t k = 0; k < chunk.count; ++k) {
     S* B = at<S>(g.B, chunk.item, chunk.time(k));
@@ -148,14 +155,13 @@ void clear_padding(const ScanGradients& g, int64_t b, int64_t valid) {
 template <class S, int kState>
 void scan_item_backward(const ScanGradients& g, int64_t b, Workspace<S>& w) {
   const ScanArguments& a = g.forward;
-  const int64_t blocks = (a.dim + kLanes<S> - 1) / kLanes<S>;
+  const int64_t blocks = count_blocks<S>(a.dim);
   const int64_t valid = valid_steps(a, b);
   memset(w.carry.data, 0, blocks * a.state * sizeof(Vector<S>));
   for (int64_t i = (valid + a.chunk - 1) / a.chunk - 1; i >= 0; --i) {
     const int64_t begin = i * a.chunk;
-    const Chunk chunk = {b,     i,
-                         begin, smaller(valid - begin, a.chunk),
-                         valid, a.reverse != 0};
+    const Chunk chunk = {
+        b, i, begin, smaller(valid - begin, a.chunk), valid, a.reverse != 0};
     for (int64_t block = 0; block < blocks; ++block) {
       const Lanes lanes = lanes_of_block<S>(block, a.dim);
       recompute<S, kState>(a, chunk, lanes, block, w);
@@ -171,7 +177,7 @@ void scan_item_backward(const ScanGradients& g, int64_t b, Workspace<S>& w) {
 template <class S, int kState>
 void scan_group_backward(const ScanGradients& g, int64_t group) {
   const ScanArguments& a = g.forward;
-  const int64_t blocks = (a.dim + kLanes<S> - 1) / kLanes<S>;
+  const int64_t blocks = count_blocks<S>(a.dim);
   Workspace<S> w(a, blocks);
   for (int64_t block = 0; block < blocks; ++block)
     for (int64_t n = 0; n < a.state; ++n) {
@@ -188,16 +194,16 @@ void scan_group_backward(const ScanGradients& g, int64_t group) {
     store(static_cast<S*>(g.D) + c, w.D[block], lanes.count);
     store(static_cast<S*>(g.bias) + c, w.bias[block], lanes.count);
     for (int64_t n = 0; n < a.state; ++n)
-      store(static_cast<S*>(g.rate) + (group * a.state + n) * a.dim +
-                lanes.first,
-            w.rate_grad[block * a.state + n], lanes.count);
+      store(
+          static_cast<S*>(g.rate) + (group * a.state + n) * a.dim + lanes.first,
+          w.rate_grad[block * a.state + n], lanes.count);
   }
 }
 
 template <class S>
 void scan_backward(const ScanGradients& g) {
   const int64_t states = g.forward.state;
-  auto* one = states == 16 ? scan_group_backward<S, 16>
+  auto* one = states == 16  ? scan_group_backward<S, 16>
               : states == 8 ? scan_group_backward<S, 8>
                             : scan_group_backward<S, 0>;
 #pragma omp parallel for schedule(static) num_threads(g.forward.num_threads)

@@ -6,8 +6,8 @@ from torch.nn.functional import conv2d, pad
 
 from speechbrain_semamba.nnet.gradient import wants_gradient
 from speechbrain_semamba.nnet.normalization import InstanceNorm
+from speechbrain_semamba.ops.backends import use_cpu_kernels
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
-from speechbrain_semamba.ops.selective_scan import compiled
 
 #: Frames of the dense block that the CPU works on at a time
 TILE = 64
@@ -21,7 +21,7 @@ class ConvBlock(nn.Module):
     conv : torch.nn.Module
         A Conv2d or ConvTranspose2d.
     backend : str
-        "cpu" for the compiled kernels, as in ``ops.selective_scan``.
+        Which kernels to use, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -42,7 +42,7 @@ class ConvBlock(nn.Module):
 
         With ``join`` the input follows behind the result, as more channels.
         """
-        if compiled(x, self.backend):
+        if use_cpu_kernels(x, self.backend):
             # the innermost channels fill the vectors of the convolution
             x = x.contiguous(memory_format=torch.channels_last)
         return self.finish(self.conv(x), valid, x if join else None)
@@ -52,7 +52,7 @@ class ConvBlock(nn.Module):
 
         ``seen`` follows behind the result, as more channels.
         """
-        if not compiled(x, self.backend):
+        if not use_cpu_kernels(x, self.backend):
             y = self.activation(self.norm(x, valid))
             return y if seen is None else torch.cat([y, seen], dim=1)
         y, _, _ = instance_norm_prelu(
@@ -61,7 +61,7 @@ class ConvBlock(nn.Module):
             self.norm.bias,
             self.activation.weight,
             seen,
-            None if valid is None else valid.sum(dim=(1, 2, 3)),
+            None if valid is None else valid.sizes,
             self.norm.eps,
         )
         return y
@@ -80,7 +80,7 @@ class DenseBlock(nn.Module):
     depth : int
         Number of convolutions; the i-th is dilated by 2^i in time.
     backend : str
-        "cpu" for the compiled kernels, as in ``ops.selective_scan``.
+        Which kernels to use, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -112,15 +112,15 @@ class DenseBlock(nn.Module):
         ---------
         x : torch.Tensor
             Features [batch, channels, frames, freq], zero where not valid.
-        valid : torch.Tensor
-            1 for frames that count, 0 for padding [batch, 1, frames, 1].
+        valid : ValidSizes
+            The frames that count.
 
         Returns
         -------
         torch.Tensor
             Features [batch, channels, frames, freq], zero where not valid.
         """
-        if compiled(x, self.backend) and not wants_gradient(self, x):
+        if use_cpu_kernels(x, self.backend) and not wants_gradient(self, x):
             return self._in_tiles(x, valid)
         *joining, last = self.layers
         for layer in joining:

@@ -7,14 +7,10 @@ from torch import nn
 from torch.nn.functional import linear
 
 from speechbrain_semamba.nnet.gradient import wants_gradient
+from speechbrain_semamba.ops.backends import find_fused_mixer, use_cpu_kernels
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
 from speechbrain_semamba.ops.rms_norm import rms_norm
-from speechbrain_semamba.ops.scan import mamba_ssm
-from speechbrain_semamba.ops.selective_scan import (
-    choose_backend,
-    compiled,
-    selective_scan,
-)
+from speechbrain_semamba.ops.selective_scan import selective_scan
 from speechbrain_semamba.processing.precision import at_least_float32
 
 #: Bytes of one inner feature map that the CPU works on at a time
@@ -35,7 +31,7 @@ class Mamba(nn.Module):
     expand : int
         Inner features for each input feature.
     backend : str
-        Back end of the scan, see ``ops.selective_scan``.
+        Which kernels to use, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -77,26 +73,27 @@ class Mamba(nn.Module):
         """Decay rates [dim, state], negative, float32 or better."""
         return -at_least_float32(self.A_log).exp()
 
-    def forward(self, x, lengths=None, reverse=False):
+    def forward(self, x, valid=None, reverse=False):
         """Mixes along the length.
 
         Arguments
         ---------
         x : torch.Tensor
-            Features [batch, length, channels], zero beyond ``lengths``.
-        lengths : torch.Tensor
-            Relative lengths [batch].
+            Features [batch, length, channels], zero where not valid.
+        valid : ValidSizes
+            The steps that count.
         reverse : bool
             Run from the last step to the first.
 
         Returns
         -------
         torch.Tensor
-            Features [batch, length, channels], zero beyond ``lengths``.
+            Features [batch, length, channels], zero where not valid.
         """
         xz = self.in_proj(x)
-        if lengths is None and self._fused(x.device):
-            return mamba_ssm.fused_mixer(self, xz, reverse)
+        fused_mixer = find_fused_mixer(x.device, self.backend)
+        if valid is None and fused_mixer is not None:
+            return self._fused(fused_mixer, xz, reverse)
         u, z = xz.chunk(2, dim=-1)
         u = causal_conv_silu(
             u,
@@ -117,15 +114,25 @@ class Mamba(nn.Module):
             self.D,
             z,
             self.dt_proj.bias,
-            lengths,
+            valid,
             reverse,
             self.backend,
         )
         return self.out_proj(y)
 
-    def _fused(self, device):
-        on_cuda = choose_backend(device, self.backend) == "cuda"
-        return on_cuda and mamba_ssm.why_not_fused(device.type) is None
+    def _fused(self, fused_mixer, xz, reverse):
+        return fused_mixer(
+            xz,
+            self.conv1d.weight,
+            self.conv1d.bias,
+            self.x_proj.weight,
+            self.dt_proj.weight,
+            self.dt_proj.bias,
+            self.A,
+            self.D,
+            self.out_proj.weight,
+            reverse,
+        )
 
 
 class MambaBlock(nn.Module):
@@ -149,12 +156,13 @@ class MambaBlock(nn.Module):
         self.norm = nn.RMSNorm(channels, eps=1e-5)
         self.mixer = Mamba(channels, **mamba)
 
-    def forward(self, x, lengths=None, reverse=False):
+    def forward(self, x, valid=None, reverse=False):
         """Arguments and result as ``Mamba.forward``."""
-        return x + self.mixer(self._normalize(x), lengths, reverse)
+        return x + self.mixer(self._normalize(x), valid, reverse)
 
     def _normalize(self, x):
-        if compiled(x, self.mixer.backend) and not wants_gradient(self.norm, x):
+        backend = self.mixer.backend
+        if use_cpu_kernels(x, backend) and not wants_gradient(self.norm, x):
             return rms_norm(x, self.norm.weight, self.norm.eps)
         return self.norm(at_least_float32(x))
 
@@ -186,11 +194,11 @@ class BidirectionalMamba(nn.Module):
         nn.init.uniform_(self.projection.weight, -bound, bound)
         nn.init.uniform_(self.projection.bias, -bound, bound)
 
-    def forward(self, x, lengths=None):
+    def forward(self, x, valid=None):
         """Maps x [batch, length, channels] to the same shape."""
         both = [
-            self.forward_block(x, lengths),
-            self.backward_block(x, lengths, reverse=True),
+            self.forward_block(x, valid),
+            self.backward_block(x, valid, reverse=True),
         ]
         return x + self.projection(torch.cat(both, dim=-1))
 
@@ -218,40 +226,41 @@ class TFMamba(nn.Module):
         self.time = BidirectionalMamba(channels, **mamba)
         self.freq = BidirectionalMamba(channels, **mamba)
 
-    def forward(self, x, lengths=None):
+    def forward(self, x, valid=None):
         """Maps features to the same shape.
 
         Arguments
         ---------
         x : torch.Tensor
-            Features [batch, channels, frames, freq], zero beyond ``lengths``.
-        lengths : torch.Tensor
-            Relative lengths [batch] in frames.
+            Features [batch, channels, frames, freq], zero where not valid.
+        valid : ValidSizes
+            The frames that count.
 
         Returns
         -------
         torch.Tensor
-            Features [batch, channels, frames, freq]; what lies beyond
-            ``lengths`` has no meaning.
+            Features [batch, channels, frames, freq]; without a meaning
+            where not valid.
         """
         x = x.permute(0, 3, 2, 1)  # [batch, freq, frames, channels]
-        x = _along(self.time, x, lengths).transpose(1, 2)
+        x = _along(self.time, x, valid).transpose(1, 2)
         return _along(self.freq, x).permute(0, 3, 1, 2)
 
 
-def _along(mamba, x, lengths=None):
+def _along(mamba, x, valid=None):
     """Runs a BidirectionalMamba over x [batch, sequences, length, channels]."""
     mixer = mamba.forward_block.mixer
-    if wants_gradient(mamba, x) or not compiled(x, mixer.backend):
-        if lengths is not None:
-            lengths = lengths.repeat_interleave(x.shape[1])
-        return mamba(x.flatten(0, 1), lengths).view(x.shape)
+    if wants_gradient(mamba, x) or not use_cpu_kernels(x, mixer.backend):
+        if valid is not None:
+            valid = valid.repeat(x.shape[1])
+        return mamba(x.flatten(0, 1), valid).view(x.shape)
     # so few sequences at a time that what is between stays in the cache
     inner = x.shape[2] * mixer.D.numel() * x.element_size()
     count = max(1, SLICE // inner)
     y = torch.empty_like(x)
-    for i, (sequences, result) in enumerate(zip(x, y)):
-        for some, mixed in zip(sequences.split(count), result.split(count)):
-            own = None if lengths is None else lengths[i].expand(len(some))
-            mixed.copy_(mamba(some, own))
+    for i, (sequences, results) in enumerate(zip(x, y)):
+        parts = zip(sequences.split(count), results.split(count))
+        for part, result in parts:
+            copies = None if valid is None else valid.repeat_item(i, len(part))
+            result.copy_(mamba(part, copies))
     return y

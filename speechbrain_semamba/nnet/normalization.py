@@ -15,10 +15,10 @@ class InstanceNorm(torch.nn.InstanceNorm2d):
 
     Example
     -------
+    >>> from speechbrain_semamba.processing.lengths import ValidSizes
     >>> norm = InstanceNorm(1)
     >>> x = torch.tensor([[1.0], [3.0], [99.0]])[None, None]
-    >>> valid = torch.tensor([1.0, 1.0, 0.0])[None, None, :, None]
-    >>> norm(x, valid).round().flatten().tolist()
+    >>> norm(x, ValidSizes(torch.tensor([2]), 3)).round().flatten().tolist()
     [-1.0, 1.0, 0.0]
     """
 
@@ -32,8 +32,8 @@ class InstanceNorm(torch.nn.InstanceNorm2d):
         ---------
         x : torch.Tensor
             Features [batch, channels, frames, freq].
-        valid : torch.Tensor
-            1 for frames that count, 0 for padding [batch, 1, frames, 1].
+        valid : ValidSizes
+            The frames that count.
 
         Returns
         -------
@@ -43,10 +43,10 @@ class InstanceNorm(torch.nn.InstanceNorm2d):
         if valid is None:
             return super().forward(x)
         x = at_least_float32(x)
-        valid = valid.to(x.dtype)  # half precision cannot count far
-        count = valid.sum(dim=(2, 3), keepdim=True) * x.shape[3]
-        mean = (x * valid).sum(dim=(2, 3), keepdim=True) / count
-        x = (x - mean) * valid
+        count = (valid.sizes * x.shape[3])[:, None, None, None].to(x.dtype)
+        mask = valid.mask[:, None, :, None]
+        mean = (x * mask).sum(dim=(2, 3), keepdim=True) / count
+        x = (x - mean) * mask
         var = x.square().sum(dim=(2, 3), keepdim=True) / count
         scale = self.weight[:, None, None] * torch.rsqrt(var + self.eps)
-        return (x * scale + self.bias[:, None, None]) * valid
+        return (x * scale + self.bias[:, None, None]) * mask

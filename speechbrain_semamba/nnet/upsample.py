@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d
 
-from speechbrain_semamba.ops.selective_scan import compiled
+from speechbrain_semamba.ops.backends import use_cpu_kernels
 
 
 class Upsample(nn.ConvTranspose2d):
@@ -15,8 +15,8 @@ class Upsample(nn.ConvTranspose2d):
     channels : int
         Channels of input and output.
     backend : str
-        "cpu" for a convolution that is several times faster there, as in
-        ``ops.selective_scan``.
+        As in ``ops.selective_scan``. Where the CPU kernels go with it, an
+        ordinary convolution is several times faster.
 
     Example
     -------
@@ -30,7 +30,7 @@ class Upsample(nn.ConvTranspose2d):
 
     def forward(self, x):
         """Features [batch, channels, frames, n] to [.., 2 n + 1]."""
-        if not compiled(x, self.backend):
+        if not use_cpu_kernels(x, self.backend):
             return super().forward(x)
         # Output 2i is w0 x[i] + w2 x[i-1], output 2i + 1 is w1 x[i]: an
         # ordinary convolution gives both, as channels of one frequency.

@@ -1,10 +1,12 @@
 """Operators: the selective scan and its neighbours.
 
-- ``selective_scan``: the public scan, and which back end it takes
-- ``scan``: its back ends
+- ``selective_scan``: the public scan
+- ``backends``: what each of its back ends can do, and which one runs
+- ``scan``: the back ends, a file each
 - ``causal_conv``: Mamba's depthwise convolution with its SiLU
 - ``instance_norm``: instance normalisation and PReLU in one pass
 - ``rms_norm``: root-mean-square normalisation
-- ``kernels``: the compiled library: loading, arguments, instruction set
 - ``registration``: Python functions as PyTorch operators
+- ``arguments``: the structures that the compiled kernels are given
+- ``kernels``: the compiled library: loading, calling, instruction set
 """

@@ -7,11 +7,19 @@ from torch import Tensor
 from torch.nn.functional import conv1d, pad, silu
 
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.arguments import (
+    DATA_TYPES,
+    GROUPS,
+    MAX_WIDTH,
+    ConvArguments,
+    ConvGradients,
+    check_shape,
+    dense,
+    dense_last,
+    state_dtype,
+)
+from speechbrain_semamba.ops.backends import use_cpu_kernels
 from speechbrain_semamba.ops.registration import operator
-from speechbrain_semamba.ops.selective_scan import compiled
-
-#: Widths that the compiled kernel has
-WIDTHS = (2, 3, 4)
 
 
 def causal_conv_silu(x, weight, bias, reverse=False, backend="auto"):
@@ -45,7 +53,7 @@ def causal_conv_silu(x, weight, bias, reverse=False, backend="auto"):
     tensor([30., 20.,  0.])
     """
     width = weight.shape[1]
-    if width in WIDTHS and compiled(x, backend):
+    if 2 <= width <= MAX_WIDTH and use_cpu_kernels(x, backend):
         return _causal_conv_silu(x, weight, bias, reverse)
     past = width - 1
     x = pad(x.transpose(1, 2), (0, past) if reverse else (past, 0))
@@ -59,10 +67,7 @@ def _causal_conv_silu(
     x: Tensor, weight: Tensor, bias: Tensor, reverse: bool
 ) -> Tensor:
     y = x.new_empty(x.shape)
-    inputs = _prepare(x, weight, bias)
-    arguments = _arguments(inputs, reverse)
-    arguments.y = kernels.view(y)
-    kernels.run("conv", arguments)
+    kernels.run("conv", _arguments(x, weight, bias, reverse, y))
     return y
 
 
@@ -75,31 +80,28 @@ def _(x, weight, bias, reverse):
 def _causal_conv_silu_backward(
     grad_y: Tensor, x: Tensor, weight: Tensor, bias: Tensor, reverse: bool
 ) -> Tuple[Tensor, Tensor, Tensor]:
-    dtype = kernels.state_dtype(x.dtype)
-    inputs = _prepare(x.to(dtype), weight, bias)
-    grad_y = kernels.dense_last(grad_y, dtype)
+    dtype = state_dtype(x.dtype)
+    grad_y = dense_last(grad_y, dtype)
     batch, _, dim = x.shape
-    groups = min(batch, kernels.GROUPS)
+    groups = min(batch, GROUPS)
     grad_x = grad_y.new_empty(x.shape)
     grad_weight = grad_y.new_empty(groups, weight.shape[1], dim)
     grad_bias = grad_y.new_empty(groups, dim)
-    kernels.run(
-        "conv_backward",
-        kernels.ConvGradients(
-            forward=_arguments(inputs, reverse),
-            y=kernels.view(grad_y),
-            x=kernels.view(grad_x),
-            groups=groups,
-            weight=kernels.pointer(grad_weight),
-            bias=kernels.pointer(grad_bias),
-        ),
+    arguments = ConvGradients(
+        forward=_arguments(x.to(dtype), weight, bias, reverse),
+        y=grad_y,
+        x=grad_x,
+        groups=groups,
+        weight=grad_weight,
+        bias=grad_bias,
     )
+    kernels.run("conv_backward", arguments)
     return grad_x, grad_weight.sum(0).T.contiguous(), grad_bias.sum(0)
 
 
 @_causal_conv_silu_backward.fake
 def _(grad_y, x, weight, bias, reverse):
-    dtype = kernels.state_dtype(x.dtype)
+    dtype = state_dtype(x.dtype)
     like = (x, weight, bias)
     return tuple(x.new_empty(i.shape, dtype=dtype) for i in like)
 
@@ -121,29 +123,22 @@ def _backward(ctx, grad_y):
 _causal_conv_silu.gradient(_backward, _save)
 
 
-def _prepare(x, weight, bias):
-    """The inputs as the kernel takes them; they must outlive the call."""
-    dtype = kernels.state_dtype(x.dtype)
-    kernels.check_shape("weight", weight, (x.shape[2], weight.shape[1]))
-    kernels.check_shape("bias", bias, x.shape[2:])
-    return {
-        "x": kernels.dense_last(x, x.dtype),
-        "weight": kernels.dense(weight.T, dtype),
-        "bias": kernels.dense(bias, dtype),
-    }
-
-
-def _arguments(inputs, reverse):
-    batch, length, dim = inputs["x"].shape
-    return kernels.ConvArguments(
-        data_type=kernels.DATA_TYPES[inputs["x"].dtype],
+def _arguments(x, weight, bias, reverse, y=None):
+    batch, length, dim = x.shape
+    width = weight.shape[1]
+    check_shape("weight", weight, (dim, width))
+    check_shape("bias", bias, (dim,))
+    dtype = state_dtype(x.dtype)
+    return ConvArguments(
+        data_type=DATA_TYPES[x.dtype],
         num_threads=torch.get_num_threads(),
         batch=batch,
         length=length,
         dim=dim,
-        width=inputs["weight"].shape[0],
+        width=width,
         reverse=reverse,
-        x=kernels.view(inputs["x"]),
-        weight=kernels.pointer(inputs["weight"]),
-        bias=kernels.pointer(inputs["bias"]),
+        x=dense_last(x, x.dtype),
+        y=y,
+        weight=dense(weight.T, dtype),
+        bias=dense(bias, dtype),
     )

@@ -6,9 +6,18 @@ import torch
 from torch import Tensor
 
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.arguments import (
+    DATA_TYPES,
+    NormArguments,
+    NormGradients,
+    check_shape,
+    dense,
+    state_dtype,
+)
 from speechbrain_semamba.ops.registration import operator
 
-#: Positions that the kernel adds up by themselves, kPart in csrc/norm.h
+#: Positions whose sums the kernel adds up by themselves, so that the result
+#: does not depend on the number of threads; they stay in the cache
 PART = 256
 
 
@@ -19,7 +28,7 @@ def instance_norm_prelu(
     bias: Tensor,
     slope: Tensor,
     seen: Optional[Tensor],
-    frames: Optional[Tensor],
+    sizes: Optional[Tensor],
     eps: float,
 ) -> Tuple[Tensor, Tensor, Tensor]:
     """Normalises, rectifies, and puts the result in front of ``seen``.
@@ -35,7 +44,7 @@ def instance_norm_prelu(
         Slope of PReLU below zero [channels].
     seen : torch.Tensor
         Features [batch, more, frames, freq] to put behind the result.
-    frames : torch.Tensor
+    sizes : torch.Tensor
         Valid frames of each item [batch], integers; the result is zero in
         the others.
     eps : float
@@ -57,16 +66,15 @@ def instance_norm_prelu(
     ([-0.25, 1.0, 1.0, 3.0], 2.0)
     """
     y, mean, inverse = _outputs(x, seen)
-    inputs = _prepare(x, weight, bias, slope, seen, frames)
-    arguments, partial = _arguments(inputs, eps, mean, inverse)
-    arguments.y = kernels.view(_positions(y))
+    arguments = _arguments(
+        x, weight, bias, slope, seen, sizes, eps, mean, inverse, y
+    )
     kernels.run("norm", arguments)
-    del partial  # it had to outlive the call
     return y, mean, inverse
 
 
 @instance_norm_prelu.fake
-def _(x, weight, bias, slope, seen, frames, eps):
+def _(x, weight, bias, slope, seen, sizes, eps):
     return _outputs(x, seen)
 
 
@@ -77,35 +85,29 @@ def _instance_norm_prelu_backward(
     weight: Tensor,
     bias: Tensor,
     slope: Tensor,
-    frames: Optional[Tensor],
+    sizes: Optional[Tensor],
     mean: Tensor,
     inverse: Tensor,
     eps: float,
 ) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     dtype = mean.dtype
-    inputs = _prepare(x.to(dtype), weight, bias, slope, None, frames)
-    grad_y = _channels_last(grad_y.to(dtype))
-    grad_x = torch.empty_like(inputs["x"], memory_format=torch.channels_last)
+    x = _channels_last(x.to(dtype))
+    grad_x = torch.empty_like(x, memory_format=torch.channels_last)
     sums = [torch.empty_like(mean) for _ in range(3)]
-    arguments, partial = _arguments(inputs, eps, mean, inverse)
-    kernels.run(
-        "norm_backward",
-        kernels.NormGradients(
-            forward=arguments,
-            y=kernels.view(_positions(grad_y)),
-            x=kernels.view(_positions(grad_x)),
-            **{
-                name: kernels.pointer(total)
-                for name, total in zip(("weight", "bias", "slope"), sums)
-            },
+    arguments = NormGradients(
+        forward=_arguments(
+            x, weight, bias, slope, None, sizes, eps, mean, inverse
         ),
+        y=_positions(_channels_last(grad_y.to(dtype))),
+        x=_positions(grad_x),
+        **dict(zip(("weight", "bias", "slope"), sums)),
     )
-    del partial  # it had to outlive the call
+    kernels.run("norm_backward", arguments)
     return (grad_x, *(total.sum(0) for total in sums))
 
 
 @_instance_norm_prelu_backward.fake
-def _(grad_y, x, weight, bias, slope, frames, mean, inverse, eps):
+def _(grad_y, x, weight, bias, slope, sizes, mean, inverse, eps):
     grad_x = torch.empty_like(
         x, dtype=mean.dtype, memory_format=torch.channels_last
     )
@@ -116,17 +118,17 @@ _instance_norm_prelu_backward.no_gradient()
 
 
 def _save(ctx, inputs, output):
-    x, weight, bias, slope, seen, frames, ctx.eps = inputs
+    x, weight, bias, slope, seen, sizes, ctx.eps = inputs
     _, mean, inverse = output
     ctx.mark_non_differentiable(mean, inverse)
-    ctx.save_for_backward(x, weight, bias, slope, frames, mean, inverse)
+    ctx.save_for_backward(x, weight, bias, slope, sizes, mean, inverse)
     ctx.joined = seen is not None
 
 
 def _backward(ctx, grad_y, *unused):
-    x, weight, bias, slope, frames, mean, inverse = ctx.saved_tensors
+    x, weight, bias, slope, sizes, mean, inverse = ctx.saved_tensors
     grads = _instance_norm_prelu_backward(
-        grad_y, x, weight, bias, slope, frames, mean, inverse, ctx.eps
+        grad_y, x, weight, bias, slope, sizes, mean, inverse, ctx.eps
     )
     given = (x, weight, bias, slope)
     grads = [grad.to(i.dtype) for grad, i in zip(grads, given)]
@@ -155,7 +157,7 @@ def _outputs(x, seen):
         device=x.device,
         memory_format=torch.channels_last,
     )
-    dtype = kernels.state_dtype(x.dtype)
+    dtype = state_dtype(x.dtype)
     return (
         y,
         x.new_empty(batch, channels, dtype=dtype),
@@ -163,50 +165,34 @@ def _outputs(x, seen):
     )
 
 
-def _prepare(x, weight, bias, slope, seen, frames):
-    """The inputs as the kernel takes them; they must outlive the call."""
-    dtype = kernels.state_dtype(x.dtype)
-    batch, channels, *sizes = x.shape
-    for name, of in (("weight", weight), ("bias", bias), ("slope", slope)):
-        kernels.check_shape(name, of, (channels,))
+def _arguments(x, weight, bias, slope, seen, sizes, eps, mean, inverse, y=None):
+    batch, channels, frames, freq = x.shape
+    for name, given in (("weight", weight), ("bias", bias), ("slope", slope)):
+        check_shape(name, given, (channels,))
     if seen is not None:
-        kernels.check_shape("seen", seen, (batch, seen.shape[1], *sizes))
-    kernels.check_shape("frames", frames, (batch,))
-    steps = None
-    if frames is not None:
-        steps = frames.to(torch.int64).clamp(0, x.shape[2]) * x.shape[3]
-    return {
-        "x": _channels_last(x),
-        "weight": kernels.dense(weight, dtype),
-        "bias": kernels.dense(bias, dtype),
-        "slope": kernels.dense(slope, dtype),
-        "seen": None if seen is None else _channels_last(seen.to(x.dtype)),
-        "steps": steps,
-    }
-
-
-def _arguments(inputs, eps, mean, inverse):
-    """The kernel's arguments, and the memory that they point to."""
-    x = _positions(inputs["x"])
-    seen = None if inputs["seen"] is None else _positions(inputs["seen"])
-    batch, length, channels = x.shape
-    partial = mean.new_empty(batch, -(-length // PART), 3, channels)
-    arguments = kernels.NormArguments(
-        data_type=kernels.DATA_TYPES[x.dtype],
+        check_shape("seen", seen, (batch, seen.shape[1], frames, freq))
+        seen = _positions(_channels_last(seen.to(x.dtype)))
+    check_shape("sizes", sizes, (batch,))
+    if sizes is not None:
+        sizes = (sizes.to(torch.int64).clamp(0, frames) * freq).contiguous()
+    dtype, length = state_dtype(x.dtype), frames * freq
+    return NormArguments(
+        data_type=DATA_TYPES[x.dtype],
         num_threads=torch.get_num_threads(),
         batch=batch,
         length=length,
         channels=channels,
         seen_channels=0 if seen is None else seen.shape[2],
-        x=kernels.view(x),
-        seen=kernels.view(seen),
+        part=PART,
+        x=_positions(_channels_last(x)),
+        seen=seen,
+        y=None if y is None else _positions(y),
+        weight=dense(weight, dtype),
+        bias=dense(bias, dtype),
+        slope=dense(slope, dtype),
+        sizes=sizes,
         eps=eps,
-        mean=kernels.pointer(mean),
-        inverse=kernels.pointer(inverse),
-        partial=kernels.pointer(partial),
-        **{
-            name: kernels.pointer(inputs[name])
-            for name in ("weight", "bias", "slope", "steps")
-        },
+        mean=mean,
+        inverse=inverse,
+        partial=mean.new_empty(batch, -(-length // PART), 3, channels),
     )
-    return arguments, partial

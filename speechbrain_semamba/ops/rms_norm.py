@@ -4,6 +4,14 @@ import torch
 from torch import Tensor
 
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.arguments import (
+    DATA_TYPES,
+    RmsNormArguments,
+    check_shape,
+    dense,
+    dense_last,
+    state_dtype,
+)
 from speechbrain_semamba.ops.registration import operator
 
 
@@ -31,25 +39,21 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     >>> rms_norm(torch.tensor([[[1.0, 7.0]]]), torch.ones(2), 0.0)
     tensor([[[0.2000, 1.4000]]])
     """
-    kernels.check_shape("weight", weight, x.shape[2:])
-    x = kernels.dense_last(x, x.dtype)
-    weight = kernels.dense(weight, kernels.state_dtype(x.dtype))
-    y = x.new_empty(x.shape)
     batch, length, channels = x.shape
-    kernels.run(
-        "rms_norm",
-        kernels.RmsNormArguments(
-            data_type=kernels.DATA_TYPES[x.dtype],
-            num_threads=torch.get_num_threads(),
-            batch=batch,
-            length=length,
-            channels=channels,
-            eps=eps,
-            x=kernels.view(x),
-            y=kernels.view(y),
-            weight=kernels.pointer(weight),
-        ),
+    check_shape("weight", weight, (channels,))
+    y = x.new_empty(x.shape)
+    arguments = RmsNormArguments(
+        data_type=DATA_TYPES[x.dtype],
+        num_threads=torch.get_num_threads(),
+        batch=batch,
+        length=length,
+        channels=channels,
+        eps=eps,
+        x=dense_last(x, x.dtype),
+        y=y,
+        weight=dense(weight, state_dtype(x.dtype)),
     )
+    kernels.run("rms_norm", arguments)
     return y
 
 

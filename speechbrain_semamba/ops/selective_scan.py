@@ -1,23 +1,9 @@
-"""The public selective scan, and which back end it takes and why."""
-
-import functools
-import logging
+"""The public selective scan."""
 
 import torch
 
-from speechbrain_semamba.ops import kernels
-from speechbrain_semamba.ops.scan import cpu, mamba_ssm, pytorch, reference
-
-logger = logging.getLogger(__name__)
-
-#: Each back end is a module with ``scan`` and ``why_not``. "auto" takes the
-#: first that is ready; the reference comes last, so it is taken only by name.
-BACKENDS = {
-    "cuda": mamba_ssm,
-    "cpu": cpu,
-    "pytorch": pytorch,
-    "reference": reference,
-}
+from speechbrain_semamba.ops.backends import choose_backend
+from speechbrain_semamba.processing.lengths import ValidSizes
 
 
 def selective_scan(
@@ -64,12 +50,12 @@ def selective_scan(
     delta_bias : torch.Tensor
         Added to delta [dim].
     lengths : torch.Tensor
-        Relative lengths [batch]. Beyond them the output is zero and nothing
+        Relative lengths [batch], or their ``ValidSizes``. Beyond them the output is zero and nothing
         enters the state, so a reverse scan starts at each item's own end.
     reverse : bool
         Scan from the last step to the first.
     backend : str
-        "auto", or a key of ``BACKENDS``.
+        "auto", or a name of ``ops.backends.BACKENDS``.
 
     Returns
     -------
@@ -91,98 +77,22 @@ def selective_scan(
     >>> selective_scan(one, half, rate, one, one).flatten()
     tensor([1.0000, 1.5000, 1.7500])
     """
-    _check_shapes(u, delta, A, B, C, D, z, delta_bias, lengths)
-    name = choose_backend(u.device, backend)
+    valid = ValidSizes.of(lengths, u.shape[1])
+    sizes = None if valid is None else valid.sizes
+    _check_shapes(u, delta, A, B, C, D, z, delta_bias, sizes)
+    row = choose_backend(u.device, backend)
     dtype = torch.promote_types(u.dtype, torch.float32)
-    # only the compiled kernel converts u, delta and z as it reads them
-    reads_half = name == "cpu" and u.dtype == torch.bfloat16
-    wide = u.dtype if reads_half else dtype
+    wide = u.dtype if u.dtype in row.half else dtype
     wanted = (wide, wide, dtype, dtype, dtype, dtype, wide, dtype)
     inputs = [
         x if x is None else x.to(dtype)
         for x, dtype in zip((u, delta, A, B, C, D, z, delta_bias), wanted)
     ]
     with torch.autocast(u.device.type, enabled=False):
-        return BACKENDS[name].scan(*inputs, lengths, reverse).to(u.dtype)
+        return row.scan(*inputs, valid, reverse).to(u.dtype)
 
 
-def choose_backend(device, backend="auto"):
-    """Name of the back end that will run on a device.
-
-    Arguments
-    ---------
-    device : torch.device
-        Where the tensors are.
-    backend : str
-        "auto", or a key of ``BACKENDS``, which never falls back.
-
-    Returns
-    -------
-    str
-        A key of ``BACKENDS``.
-
-    Raises
-    ------
-    ValueError
-        If there is no back end of this name.
-    RuntimeError
-        If the back end asked for by name cannot run here; says why.
-
-    Example
-    -------
-    >>> choose_backend(torch.device("cpu"), "pytorch")
-    'pytorch'
-    """
-    return _choose(torch.device(device).type, backend)
-
-
-def compiled(x, backend="auto"):
-    """Whether the compiled CPU kernels are to be used for a tensor.
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        What they would work on.
-    backend : str
-        "auto", or a key of ``BACKENDS``.
-
-    Returns
-    -------
-    bool
-        True if the back end is "cpu" and its kernels have the tensor's type.
-
-    Example
-    -------
-    >>> compiled(torch.zeros(1), "pytorch")
-    False
-    """
-    cpu = choose_backend(x.device, backend) == "cpu"
-    return cpu and x.dtype in kernels.DATA_TYPES
-
-
-@functools.lru_cache(maxsize=None)
-def _choose(device_type, backend):
-    if backend == "auto":
-        for name, module in BACKENDS.items():
-            if module.why_not(device_type) is None:
-                # a log would break torch.compile's graph in two
-                if not torch.compiler.is_compiling():
-                    logger.info("selective scan on %s: %s", device_type, name)
-                return name
-    if backend not in BACKENDS:
-        raise ValueError(
-            f"the scan back end must be 'auto' or one of {list(BACKENDS)}, "
-            f"not {backend!r}"
-        )
-    reason = BACKENDS[backend].why_not(device_type)
-    if reason is not None:
-        raise RuntimeError(
-            f"scan back end {backend!r} cannot run on {device_type}: {reason}"
-        )
-    return backend
-
-
-def _check_shapes(u, delta, A, B, C, D, z, delta_bias, lengths):
+def _check_shapes(u, delta, A, B, C, D, z, delta_bias, sizes):
     batch, length, dim = u.shape
     state = A.shape[-1]
     expected = {
@@ -193,7 +103,7 @@ def _check_shapes(u, delta, A, B, C, D, z, delta_bias, lengths):
         "D": (D, (dim,)),
         "z": (z, (batch, length, dim)),
         "delta_bias": (delta_bias, (dim,)),
-        "lengths": (lengths, (batch,)),
+        "lengths": (sizes, (batch,)),
     }
     for name, (tensor, shape) in expected.items():
         if tensor is not None and tuple(tensor.shape) != shape:

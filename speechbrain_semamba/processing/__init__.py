@@ -1,6 +1,6 @@
 """Tensors in, tensors out; no files.
 
-- ``lengths``: SpeechBrain's relative lengths as sizes and as masks
+- ``lengths``: how much of each item of a padded batch counts
 - ``precision``: keeps what needs it out of half precision
 - ``resampling``: the one resampler
 - ``spectral``: wav <-> (compressed magnitude, phase); the level of a wav

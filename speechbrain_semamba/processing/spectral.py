@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_semamba.processing.lengths import valid_mask, valid_sizes
+from speechbrain_semamba.processing.lengths import ValidSizes
 from speechbrain_semamba.processing.precision import at_least_float32
 
 
@@ -34,7 +34,7 @@ def rms_gain(wav, lengths=None):
     if lengths is None:
         power = squares.mean(dim=1, keepdim=True)
     else:
-        valid = valid_mask(lengths, wav.shape[1])
+        valid = ValidSizes.of(lengths, wav.shape[1]).mask
         energy = (squares * valid).sum(dim=1, keepdim=True)
         power = energy / valid.sum(dim=1, keepdim=True)
     silent = power < torch.finfo(torch.float32).tiny
@@ -107,7 +107,7 @@ class MagPhaseSTFT(torch.nn.Module):
         torch.Tensor
             Relative lengths [batch] in frames.
         """
-        sizes = self._frames(valid_sizes(lengths, samples))
+        sizes = self._frames(ValidSizes.of(lengths, samples).sizes)
         frames = int(self._frames(torch.tensor(samples)))
         return sizes.double() / frames
 
@@ -137,7 +137,7 @@ class MagPhaseSTFT(torch.nn.Module):
         if lengths is None:
             spectrum = self._stft(wav)
         else:
-            sizes = valid_sizes(lengths, wav.shape[1]).tolist()
+            sizes = ValidSizes.of(lengths, wav.shape[1]).sizes.tolist()
             spectrum = pad_sequence(
                 [self._stft(x[None, :n])[0] for x, n in zip(wav, sizes)],
                 batch_first=True,
@@ -170,7 +170,7 @@ class MagPhaseSTFT(torch.nn.Module):
         spectrum = torch.polar(mag.pow(1.0 / self.compression), phase)
         if lengths is None:
             return self._istft(spectrum, length)
-        sizes = valid_sizes(lengths, length)
+        sizes = ValidSizes.of(lengths, length).sizes
         frames = self._frames(sizes).tolist()
         wavs = [
             self._istft(x[None, :t], n)[0]

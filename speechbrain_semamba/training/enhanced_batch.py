@@ -23,8 +23,8 @@ class EnhancedBatch:
     mag, phase : torch.Tensor
         Its compressed magnitude and phase [batch, frames, freq].
     output : tuple
-        Enhanced magnitude, phase and features as the generator gave them:
-        where gradients go on.
+        Enhanced magnitude and phase as the generator gave them, where
+        gradients go on, and the seam in its graph (``seam_before``).
     mag_hat, phase_hat : torch.Tensor
         The same magnitude and phase as leaves: where gradients stay.
     wav_hat : torch.Tensor
@@ -79,7 +79,7 @@ class EnhancedBatch:
         ... ).is_finite()
         [True, False]
         """
-        tensors = [*self.noisy, *self.target, *self.output, *self.estimate]
+        tensors = [*self.noisy, *self.target, *self.output[:2], *self.estimate]
         leaves = self.mag_hat, self.phase_hat
         tensors += [x.grad for x in leaves if x.grad is not None]
         finite = [x.detach().isfinite().flatten(1).all(1) for x in tensors]

@@ -175,12 +175,13 @@ class ResumableBrain(sb.Brain):
         Returns
         -------
         torch.nn.Module
-            None if the generator is compiled, and so all of a piece.
+            None if the generator has none, or is compiled, and so all of a
+            piece.
         """
         module = self.modules.generator
         if hasattr(getattr(module, "module", module), "_orig_mod"):
             return None
-        return getattr(self.raw("generator"), name)
+        return getattr(self.raw("generator"), name, None)
 
     def generator_for(self, stage):
         """The generator that a stage uses: to be trained, or to be judged.

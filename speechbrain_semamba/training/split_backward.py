@@ -1,7 +1,43 @@
 """A backward pass in two parts, with time for something else between them."""
 
+import contextlib
 
-def backward_part(output, gradient, features, part):
+
+@contextlib.contextmanager
+def seam_before(part):
+    """Marks where a backward pass may stop: at what a part is given.
+
+    Arguments
+    ---------
+    part : torch.nn.Module
+        A part of the network that runs within the context, called once with
+        one tensor. None for nothing, as for a compiled network, whose graph
+        is one piece.
+
+    Yields
+    ------
+    list
+        Empty; gets the tensor that ``part`` works on.
+    """
+    given = []
+
+    def keep(module, inputs):
+        # A view, for the backward pass to a tensor runs what made it as
+        # well. That then happens twice, but the network's own last operation
+        # has freed what it needs the second time; a view needs nothing.
+        x, *others = inputs
+        given.append(x.view_as(x))
+        return (given[0], *others)
+
+    hook = None if part is None else part.register_forward_pre_hook(keep)
+    try:
+        yield given
+    finally:
+        if hook is not None:
+            hook.remove()
+
+
+def backward_part(output, gradient, seam, part):
     """Sends an output's gradient through the part of a network that made it.
 
     What waits for another output's gradient then waits less: the rest of the
@@ -13,12 +49,10 @@ def backward_part(output, gradient, features, part):
         What the part made.
     gradient : torch.Tensor
         Of a loss, in its shape.
-    features : torch.Tensor
-        What the part made it of; other parts may have got it, too. It has
-        to be a view, for the gradient of what made it runs twice.
+    seam : list
+        Of ``seam_before``.
     part : torch.nn.Module
-        Whose parameters get their gradients now. None sends nothing, as for a
-        compiled network, whose graph is one piece.
+        Whose parameters get their gradients now. None sends nothing.
 
     Returns
     -------
@@ -31,18 +65,17 @@ def backward_part(output, gradient, features, part):
     -------
     >>> import torch
     >>> one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    >>> features = one(torch.ones(1, 2))
-    >>> features = features.view_as(features)
-    >>> output = other(features)
-    >>> rest = backward_part(output, torch.ones(1, 2), features, other)
+    >>> with seam_before(other) as seam:
+    ...     output = other(one(torch.ones(1, 2)))
+    >>> rest = backward_part(output, torch.ones(1, 2), seam, other)
     >>> other.weight.grad is None, one.weight.grad is None
     (False, True)
     >>> torch.autograd.backward(*rest)
     >>> one.weight.grad is None
     False
     """
-    if part is None or not features.requires_grad:
+    if not seam or not seam[0].requires_grad:
         return output, gradient
     trained = [p for p in part.parameters() if p.requires_grad]
-    output.backward(gradient, inputs=[features, *trained])
-    return features, features.grad
+    output.backward(gradient, inputs=[*seam, *trained])
+    return seam[0], seam[0].grad

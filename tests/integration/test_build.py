@@ -1,5 +1,6 @@
 """Building the kernels: without a compiler, with a broken one, with one."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -59,7 +60,10 @@ def test_without_a_compiler_it_installs_runs_and_says_why(checkout, tmp_path):
     assert "scan auto on cpu: pytorch" in info
     (line,) = [x for x in info.splitlines() if x.startswith("scan cpu: ")]
     assert "compiler does not start" in line and "install a C++" in line
-    assert "enhanced 1 800" in run(checkout, "-c", ENHANCE).stdout
+    enhanced = run(checkout, "-c", ENHANCE)
+    assert "enhanced 1 800" in enhanced.stdout
+    lines = [x for x in enhanced.stderr.splitlines() if "slow" in x]
+    assert len(lines) == 1 and "install a C++" in lines[0], enhanced.stderr
 
 
 def test_a_build_that_is_asked_for_may_not_fail(checkout):
@@ -90,6 +94,17 @@ def test_a_later_build_with_a_compiler_takes_the_place(checkout):
     assert [p.name for p in ops.glob("_kernels.*")] == ["_kernels.so"]
     info = run(checkout, "-m", "speechbrain_semamba", "info").stdout
     assert "scan auto on cpu: cpu" in info
+
+
+def test_a_library_of_something_else_is_never_called(checkout):
+    """As one from before a change of csrc: it loads, but does not fit."""
+    ops = checkout / "speechbrain_semamba" / "ops"
+    other = importlib.util.find_spec("_ctypes").origin
+    shutil.copy(other, ops / "_kernels.so")
+    info = run(checkout, "-m", "speechbrain_semamba", "info").stdout
+    assert "built from another version of csrc (no function" in info
+    assert "scan auto on cpu: pytorch" in info
+    assert "enhanced 1 800" in run(checkout, "-c", ENHANCE).stdout
 
 
 def test_a_library_that_does_not_load_is_named(checkout):

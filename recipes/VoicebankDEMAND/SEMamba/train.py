@@ -35,7 +35,10 @@ from speechbrain_semamba.training.mistakes import mistakes_in_one_line
 from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.resumable import ResumableBrain
 from speechbrain_semamba.training.run_folder import run_folder
-from speechbrain_semamba.training.split_backward import backward_part
+from speechbrain_semamba.training.split_backward import (
+    backward_part,
+    seam_before,
+)
 from speechbrain_semamba.training.stop_signal import TrainingStopped
 from speechbrain_semamba.utils.distributed import call_on_main, leave_group
 
@@ -83,15 +86,15 @@ class SEMambaBrain(ResumableBrain):
 
         The discriminator has no part in it: there is time to compute PESQ.
         """
-        _, phase_hat, features = enhanced.output
+        _, phase_hat, seam = enhanced.output
         decoder, gradient = self.part("phase_decoder"), enhanced.phase_hat.grad
-        enhanced.pending = backward_part(phase_hat, gradient, features, decoder)
+        enhanced.pending = backward_part(phase_hat, gradient, seam, decoder)
 
     def generate(self, noisy, stage):
-        """The generator's spectrum of a noisy one, and what its decoders got."""
+        """The generator's spectrum of a noisy one, and the seam in its graph."""
         context = self.training_ctx if stage == TRAIN else self.evaluation_ctx
-        with context:
-            return self.generator_for(stage)(*noisy, return_features=True)
+        with context, seam_before(self.part("phase_decoder")) as seam:
+            return *self.generator_for(stage)(*noisy), seam
 
     def compute_forward(self, batch, stage):
         """Enhances a batch of waves whose level is already set.

@@ -11,7 +11,7 @@ from speechbrain_semamba.nnet.activations import LearnableSigmoid
 from speechbrain_semamba.nnet.dense import ConvBlock, DenseBlock
 from speechbrain_semamba.nnet.mamba import TFMamba
 from speechbrain_semamba.nnet.upsample import Upsample
-from speechbrain_semamba.processing.lengths import valid_mask
+from speechbrain_semamba.processing.lengths import ValidSizes
 from speechbrain_semamba.processing.precision import at_least_float32
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
 
@@ -24,7 +24,7 @@ class DenseEncoder(nn.Module):
     channels : int
         Number of feature channels.
     backend : str
-        "cpu" for the compiled kernels, as in ``ops.selective_scan``.
+        Which kernels to use, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -43,7 +43,7 @@ class DenseEncoder(nn.Module):
     def forward(self, x, valid=None):
         """Maps [batch, 2, frames, freq] to [batch, channels, frames, bands].
 
-        ``valid`` [batch, 1, frames, 1] is 1 for frames that count.
+        ``valid`` are the ``ValidSizes`` of the frames.
         """
         x = self.dense(self.conv_in(x, valid), valid)
         return self.downsample(x, valid)
@@ -61,7 +61,7 @@ class MaskDecoder(nn.Module):
     beta : float
         Largest value of the mask.
     backend : str
-        "cpu" for the compiled kernels, as in ``ops.selective_scan``.
+        Which kernels to use, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -80,7 +80,7 @@ class MaskDecoder(nn.Module):
     def forward(self, x, valid=None):
         """Maps [batch, channels, frames, bands] to [batch, frames, freq].
 
-        ``valid`` [batch, 1, frames, 1] is 1 for frames that count.
+        ``valid`` are the ``ValidSizes`` of the frames.
         """
         x = self.upsample(self.dense(x, valid))
         x = self.conv_out(self.squeeze(x, valid))
@@ -95,7 +95,7 @@ class PhaseDecoder(nn.Module):
     channels : int
         Number of feature channels.
     backend : str
-        "cpu" for the compiled kernels, as in ``ops.selective_scan``.
+        Which kernels to use, as in ``ops.selective_scan``.
 
     Example
     -------
@@ -113,7 +113,7 @@ class PhaseDecoder(nn.Module):
     def forward(self, x, valid=None):
         """Maps [batch, channels, frames, bands] to [batch, frames, freq].
 
-        ``valid`` [batch, 1, frames, 1] is 1 for frames that count.
+        ``valid`` are the ``ValidSizes`` of the frames.
         """
         x = self.upsample(self.dense(x, valid), valid)
         # half precision would cost up to 0.01 radians in the arc tangent
@@ -144,7 +144,7 @@ class SEMamba(nn.Module):
     beta : float
         Largest value of the magnitude mask.
     backend : str
-        Which kernels to use, see ``ops.selective_scan``.
+        Which kernels to use, as in ``ops.selective_scan``.
 
     Raises
     ------
@@ -187,7 +187,7 @@ class SEMamba(nn.Module):
         self.mask_decoder = MaskDecoder(channels, n_fft // 2 + 1, beta, backend)
         self.phase_decoder = PhaseDecoder(channels, backend)
 
-    def forward(self, mag, phase, lengths=None, return_features=False):
+    def forward(self, mag, phase, lengths=None):
         """Enhances a batch of spectra.
 
         Arguments
@@ -199,8 +199,6 @@ class SEMamba(nn.Module):
         lengths : torch.Tensor
             Relative lengths [batch] in frames. With them each item of a
             padded batch gets what it gets alone.
-        return_features : bool
-            Whether to return what the decoders get, too.
 
         Returns
         -------
@@ -208,23 +206,16 @@ class SEMamba(nn.Module):
             Compressed magnitude [batch, frames, freq].
         phase : torch.Tensor
             Phase in radians [batch, frames, freq].
-        features : torch.Tensor
-            Only if asked for [batch, channels, frames, freq // 2].
         """
-        valid = None
-        if lengths is not None:
-            valid = valid_mask(lengths, mag.shape[1]).to(mag.dtype)
-            valid = valid[:, None, :, None]
+        valid = ValidSizes.of(lengths, mag.shape[1])
         x = self.encoder(torch.stack([mag, phase], dim=1), valid)
         for block in self.blocks:
-            x = block(x, lengths)
-            # a convolution or a backward scan would see what lies beyond
-            x = x if valid is None else x * valid
-        if return_features:
-            x = x.view_as(x)  # see training.split_backward
+            x = block(x, valid)
+            if valid is not None:
+                # a convolution or a backward scan would see what lies beyond
+                x = x * valid.mask[:, None, :, None]
         mag = at_least_float32(self.mask_decoder(x, valid)) * mag
-        phase = self.phase_decoder(x, valid)
-        return (mag, phase, x) if return_features else (mag, phase)
+        return mag, self.phase_decoder(x, valid)
 
 
 class SEMambaEnhancer(nn.Module):

@@ -6,8 +6,17 @@ import torch
 from torch import Tensor
 
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.ops.arguments import (
+    DATA_TYPES,
+    GROUPS,
+    ScanArguments,
+    ScanGradients,
+    check_shape,
+    dense,
+    dense_last,
+    state_dtype,
+)
 from speechbrain_semamba.ops.registration import operator
-from speechbrain_semamba.processing.lengths import valid_sizes
 
 #: Steps between two states that the forward scan keeps for the backward one
 CHUNK = 16
@@ -36,14 +45,14 @@ def why_not(device_type):
     return kernels.why_not()
 
 
-def scan(u, delta, A, B, C, D, z, delta_bias, lengths, reverse):
-    """Arguments as ``ops.selective_scan``; u, delta, z may be bfloat16."""
-    steps = None if lengths is None else valid_sizes(lengths, u.shape[1])
+def scan(u, delta, A, B, C, D, z, delta_bias, valid, reverse):
+    """Arguments as ``ops.backends.Backend`` says."""
+    sizes = None if valid is None else valid.sizes
     inputs = (u, delta, A, B, C, D, z, delta_bias)
     keep = torch.is_grad_enabled() and any(
         x is not None and x.requires_grad for x in inputs
     )
-    y, _, _ = selective_scan(*inputs, steps, None, reverse, keep)
+    y, _, _ = selective_scan(*inputs, sizes, None, reverse, keep)
     return y
 
 
@@ -57,7 +66,7 @@ def selective_scan(
     D: Optional[Tensor],
     z: Optional[Tensor],
     delta_bias: Optional[Tensor],
-    steps: Optional[Tensor],
+    sizes: Optional[Tensor],
     initial_state: Optional[Tensor],
     reverse: bool,
     keep_states: bool,
@@ -74,7 +83,7 @@ def selective_scan(
         [batch, length, state].
     D, delta_bias : torch.Tensor
         [dim].
-    steps : torch.Tensor
+    sizes : torch.Tensor
         Valid steps of each item [batch], integers.
     initial_state : torch.Tensor
         State before the first step [batch, state, dim]; has no gradient.
@@ -93,20 +102,21 @@ def selective_scan(
         State before every ``CHUNK``-th step [batch, chunks, state, dim];
         empty unless ``keep_states``.
     """
-    inputs = _prepare(u, delta, A, B, C, D, z, delta_bias, steps)
     y, final, states = _outputs(u, A, keep_states)
-    kernels.check_shape("initial_state", initial_state, final.shape)
-    arguments = _arguments(inputs, reverse, states if keep_states else None)
-    initial = kernels.dense(initial_state, final.dtype)
-    arguments.y = kernels.view(y)
-    arguments.initial = kernels.pointer(initial)
-    arguments.final = kernels.pointer(final)
+    check_shape("initial_state", initial_state, final.shape)
+    arguments = _arguments(
+        *(u, delta, A, B, C, D, z, delta_bias, sizes, reverse),
+        y=y,
+        initial=dense(initial_state, final.dtype),
+        final=final,
+        checkpoints=states if keep_states else None,
+    )
     kernels.run("scan", arguments)
     return y, final, states
 
 
 @selective_scan.fake
-def _(u, delta, A, B, C, D, z, delta_bias, steps, initial_state, reverse, keep):
+def _(u, delta, A, B, C, D, z, delta_bias, sizes, initial_state, reverse, keep):
     return _outputs(u, A, keep)
 
 
@@ -121,7 +131,7 @@ def selective_scan_backward(
     D: Optional[Tensor],
     z: Optional[Tensor],
     delta_bias: Optional[Tensor],
-    steps: Optional[Tensor],
+    sizes: Optional[Tensor],
     states: Tensor,
     reverse: bool,
 ) -> List[Tensor]:
@@ -131,24 +141,13 @@ def selective_scan_backward(
     of z is then empty. Computed and returned in the type of ``states``.
     """
     dtype = states.dtype
-    inputs = _prepare(
-        u.to(dtype),
-        delta.to(dtype),
-        A,
-        B,
-        C,
-        D,
-        None if z is None else z.to(dtype),
-        delta_bias,
-        steps,
-    )
-    grad_y = kernels.dense_last(grad_y, dtype)
-    u = inputs["u"]
+    u, delta = u.to(dtype), delta.to(dtype)
+    z = None if z is None else z.to(dtype)
     batch, _, dim = u.shape
-    groups = min(batch, kernels.GROUPS)
+    groups = min(batch, GROUPS)
     grads = {
-        "u": torch.empty_like(u, memory_format=torch.contiguous_format),
-        "delta": torch.empty_like(u, memory_format=torch.contiguous_format),
+        "u": u.new_empty(u.shape),
+        "delta": u.new_empty(u.shape),
         "z": u.new_empty(0 if z is None else u.shape),
         "B": u.new_empty(B.shape),
         "C": u.new_empty(C.shape),
@@ -156,23 +155,15 @@ def selective_scan_backward(
         "D": u.new_empty(groups, dim),
         "bias": u.new_empty(groups, dim),
     }
-    kernels.run(
-        "scan_backward",
-        kernels.ScanGradients(
-            forward=_arguments(inputs, reverse, states),
-            y=kernels.view(grad_y),
-            groups=groups,
-            **{
-                name: kernels.view(grads[name])
-                for name in ("u", "delta", "B", "C")
-            },
-            z=kernels.view(None if z is None else grads["z"]),
-            **{
-                name: kernels.pointer(grads[name])
-                for name in ("rate", "D", "bias")
-            },
-        ),
+    forward = _arguments(
+        *(u, delta, A, B, C, D, z, delta_bias, sizes, reverse),
+        checkpoints=states,
     )
+    given = {**grads, "z": None if z is None else grads["z"]}
+    arguments = ScanGradients(
+        forward=forward, y=dense_last(grad_y, dtype), groups=groups, **given
+    )
+    kernels.run("scan_backward", arguments)
     rate, skip, bias = (grads[name].sum(0) for name in ("rate", "D", "bias"))
     return [
         grads["u"],
@@ -187,7 +178,7 @@ def selective_scan_backward(
 
 
 @selective_scan_backward.fake
-def _(grad_y, u, delta, A, B, C, D, z, delta_bias, steps, states, reverse):
+def _(grad_y, u, delta, A, B, C, D, z, delta_bias, sizes, states, reverse):
     def new(shape):
         return states.new_empty(shape)
 
@@ -207,20 +198,20 @@ selective_scan_backward.no_gradient()
 
 
 def _save(ctx, inputs, output):
-    *tensors, steps, initial_state, ctx.reverse, keep = inputs
+    *tensors, sizes, initial_state, ctx.reverse, keep = inputs
     if initial_state is not None and initial_state.requires_grad:
         raise RuntimeError("the scan has no gradient for its initial state")
     if not keep:
         raise RuntimeError("the scan needs keep_states for its gradient")
     _, final, states = output
     ctx.mark_non_differentiable(final, states)
-    ctx.save_for_backward(*tensors, steps, states)
+    ctx.save_for_backward(*tensors, sizes, states)
 
 
 def _backward(ctx, grad_y, *unused):
-    *tensors, steps, states = ctx.saved_tensors
+    *tensors, sizes, states = ctx.saved_tensors
     grads = selective_scan_backward(
-        grad_y, *tensors, steps, states, ctx.reverse
+        grad_y, *tensors, sizes, states, ctx.reverse
     )
     grads = [
         None if x is None else grad.to(x.dtype)
@@ -234,7 +225,7 @@ selective_scan.gradient(_backward, _save)
 
 def _outputs(u, A, keep_states):
     batch, length, dim = u.shape
-    dtype = kernels.state_dtype(u.dtype)
+    dtype = state_dtype(u.dtype)
     chunks = -(-length // CHUNK) if keep_states else 0
     return (
         u.new_empty(batch, length, dim),
@@ -243,42 +234,28 @@ def _outputs(u, A, keep_states):
     )
 
 
-def _prepare(u, delta, A, B, C, D, z, delta_bias, steps):
-    """The inputs as the kernel takes them; they must outlive the call."""
-    dtype = kernels.state_dtype(u.dtype)
-    if steps is not None:
-        steps = steps.to(torch.int64).clamp(0, u.shape[1]).contiguous()
-    return {
-        **{
-            name: kernels.dense_last(x, u.dtype)
-            for name, x in (("u", u), ("delta", delta), ("z", z))
-        },
-        "B": kernels.dense_last(B, dtype),
-        "C": kernels.dense_last(C, dtype),
-        "rate": kernels.dense(A.T, dtype),
-        "D": kernels.dense(D, dtype),
-        "bias": kernels.dense(delta_bias, dtype),
-        "steps": steps,
-    }
-
-
-def _arguments(inputs, reverse, states):
-    u = inputs["u"]
+def _arguments(u, delta, A, B, C, D, z, delta_bias, sizes, reverse, **outputs):
     batch, length, dim = u.shape
-    views = ("u", "delta", "z", "B", "C")
-    return kernels.ScanArguments(
-        data_type=kernels.DATA_TYPES[u.dtype],
+    dtype = state_dtype(u.dtype)
+    if sizes is not None:
+        sizes = sizes.to(torch.int64).clamp(0, length).contiguous()
+    return ScanArguments(
+        data_type=DATA_TYPES[u.dtype],
         num_threads=torch.get_num_threads(),
         batch=batch,
         length=length,
         dim=dim,
-        state=inputs["rate"].shape[0],
+        state=A.shape[1],
         reverse=reverse,
         chunk=CHUNK,
-        checkpoints=kernels.pointer(states),
-        **{name: kernels.view(inputs[name]) for name in views},
-        **{
-            name: kernels.pointer(inputs[name])
-            for name in ("rate", "D", "bias", "steps")
-        },
+        u=dense_last(u, u.dtype),
+        delta=dense_last(delta, u.dtype),
+        z=dense_last(z, u.dtype),
+        B=dense_last(B, dtype),
+        C=dense_last(C, dtype),
+        rate=dense(A.T, dtype),
+        D=dense(D, dtype),
+        bias=dense(delta_bias, dtype),
+        sizes=sizes,
+        **outputs,
     )

@@ -9,8 +9,6 @@ import functools
 import torch
 from torch.nn.functional import softplus
 
-from speechbrain_semamba.processing.lengths import valid_mask
-
 _REBUILD = (
     "MAMBA_KEEP_CUDA_BUILD=TRUE pip install --no-cache-dir "
     "--no-build-isolation mamba-ssm"
@@ -69,17 +67,16 @@ def why_not_fused(device_type="cuda"):
     return None
 
 
-def scan(u, delta, A, B, C, D, z, delta_bias, lengths, reverse):
-    """Arguments as ``ops.selective_scan``; mamba_ssm wants [.., length]."""
+def scan(u, delta, A, B, C, D, z, delta_bias, valid, reverse):
+    """Arguments as ``ops.backends.Backend`` says; mamba_ssm has length last."""
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
 
-    valid = None
-    if lengths is not None:
+    if valid is not None:
+        mask = valid.mask.unsqueeze(-1)
         # a step of zero leaves the state as it is, so the softplus must
         # come before the mask, outside the kernel
         delta = delta if delta_bias is None else delta + delta_bias
-        valid = valid_mask(lengths, u.shape[1]).unsqueeze(-1)
-        delta, delta_bias = softplus(delta) * valid, None
+        delta, delta_bias = softplus(delta) * mask, None
 
     def turn(x):
         if x is None:
@@ -98,18 +95,31 @@ def scan(u, delta, A, B, C, D, z, delta_bias, lengths, reverse):
         delta_softplus=valid is None,
     ).transpose(1, 2)
     y = y.flip(1) if reverse else y
-    return y if valid is None else y * valid
+    return y if valid is None else y * mask
 
 
-def fused_mixer(mixer, xz, reverse):
+def fused_mixer(
+    xz, conv, conv_bias, x_proj, dt_proj, delta_bias, A, D, out_proj, reverse
+):
     """Everything of a Mamba mixer after its input projection.
 
     Arguments
     ---------
-    mixer : speechbrain_semamba.nnet.mamba.Mamba
-        The layers.
     xz : torch.Tensor
-        Projected input [batch, length, 2 * dim].
+        Projected input, and gate [batch, length, 2 * dim].
+    conv, conv_bias : torch.Tensor
+        Filters of the causal convolution [dim, 1, width], and its bias [dim].
+    x_proj : torch.Tensor
+        Weight that gives the step size's low rank, B and C
+        [rank + 2 * state, dim].
+    dt_proj, delta_bias : torch.Tensor
+        Weight that gives the step size [dim, rank], and its bias [dim].
+    A : torch.Tensor
+        Decay rates [dim, state], negative.
+    D : torch.Tensor
+        Skip connection [dim].
+    out_proj : torch.Tensor
+        Weight of the output projection [channels, dim].
     reverse : bool
         Run from the last step to the first.
 
@@ -123,17 +133,17 @@ def fused_mixer(mixer, xz, reverse):
     xz = xz.flip(1) if reverse else xz
     y = mamba_inner_fn(
         xz.transpose(1, 2).contiguous(),
-        mixer.conv1d.weight,
-        mixer.conv1d.bias,
-        mixer.x_proj.weight,
-        mixer.dt_proj.weight,
-        mixer.out_proj.weight,
-        mixer.out_proj.bias,
-        mixer.A,
+        conv,
+        conv_bias,
+        x_proj,
+        dt_proj,
+        out_proj,
+        None,  # no bias of the output projection
+        A,
+        None,  # B and C depend on the input
         None,
-        None,
-        mixer.D.float(),
-        delta_bias=mixer.dt_proj.bias.float(),
+        D.float(),
+        delta_bias=delta_bias.float(),
         delta_softplus=True,
     )
     return y.flip(1) if reverse else y

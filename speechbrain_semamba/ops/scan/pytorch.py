@@ -10,28 +10,24 @@ import math
 import torch
 from torch.nn.functional import silu, softplus
 
-from speechbrain_semamba.processing.lengths import valid_mask
-
 
 def why_not(device_type):
     """Runs everywhere: always None."""
     return None
 
 
-def scan(u, delta, A, B, C, D, z, delta_bias, lengths, reverse):
-    """Arguments as ``ops.selective_scan``, float32 or float64."""
+def scan(u, delta, A, B, C, D, z, delta_bias, valid, reverse):
+    """Arguments as ``ops.backends.Backend`` says."""
     step = softplus(delta if delta_bias is None else delta + delta_bias)
-    valid = None
-    if lengths is not None:
+    if valid is not None:
         # a step of zero leaves the state as it is
-        valid = valid_mask(lengths, u.shape[1]).unsqueeze(-1)
-        step = step * valid
+        step = step * valid.mask.unsqueeze(-1)
     y = _Recurrence.apply(u, step, A, B, C, reverse)
     if D is not None:
         y = torch.addcmul(y, u, D)
     if z is not None:
         y = y * silu(z)
-    return y if valid is None else y * valid
+    return y if valid is None else y * valid.mask.unsqueeze(-1)
 
 
 class _Recurrence(torch.autograd.Function):

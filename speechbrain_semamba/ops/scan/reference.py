@@ -3,23 +3,21 @@
 import torch
 from torch.nn.functional import silu, softplus
 
-from speechbrain_semamba.processing.lengths import valid_mask
-
 
 def why_not(device_type):
     """Runs everywhere: always None."""
     return None
 
 
-def scan(u, delta, A, B, C, D, z, delta_bias, lengths, reverse):
-    """The recurrence as a loop; arguments as ``ops.selective_scan``."""
+def scan(u, delta, A, B, C, D, z, delta_bias, valid, reverse):
+    """The recurrence as a loop; arguments as ``ops.backends.Backend``."""
     batch, length, _ = u.shape
-    valid = u.new_ones(batch, length, 1)
-    if lengths is not None:
-        valid = valid_mask(lengths, length).unsqueeze(-1).to(u.dtype)
+    mask = u.new_ones(batch, length, 1)
+    if valid is not None:
+        mask = valid.mask.unsqueeze(-1).to(u.dtype)
     if delta_bias is not None:
         delta = delta + delta_bias
-    step = softplus(delta) * valid
+    step = softplus(delta) * mask
     state = u.new_zeros(batch, *A.shape)
     y = [None] * length
     for t in reversed(range(length)) if reverse else range(length):
@@ -32,4 +30,4 @@ def scan(u, delta, A, B, C, D, z, delta_bias, lengths, reverse):
         y = y + D * u
     if z is not None:
         y = y * silu(z)
-    return y * valid
+    return y * mask

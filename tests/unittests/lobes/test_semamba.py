@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from operators import needs_kernels
 
 from speechbrain_semamba.lobes.models.semamba import SEMamba, SEMambaEnhancer
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT
@@ -265,3 +266,59 @@ def test_every_parameter_gets_a_gradient():
     for name, weight in generator.named_parameters():
         # a bias before a normalisation has none but rounding noise
         assert weight.grad is not None and weight.grad.isfinite().all(), name
+
+
+def generators():
+    """On the compiled kernels and in PyTorch, with the same weights."""
+    for backend in ("cpu", "pytorch"):
+        yield build(backend=backend)
+
+
+@needs_kernels
+@pytest.mark.parametrize("lengths", [None, (1.0, 0.4)])
+def test_generator_on_the_kernels(lengths):
+    """The phase is compared as a complex number, which has no jump.
+
+    It is less exact where its real and imaginary parts are nearly zero.
+    """
+    lengths = None if lengths is None else torch.tensor(lengths)
+    noisy = spectrum(2, 10)
+    ours, plain = generators()
+    with torch.no_grad():
+        mag, phase = plain(*noisy, lengths)
+    wave = torch.polar(mag, phase)
+    for mode in (torch.enable_grad, torch.inference_mode):
+        with mode():
+            found, phase = (x.detach() for x in ours(*noisy, lengths))
+        assert (found - mag).abs().max() < 1e-5 * mag.max()
+        error = torch.polar(found, phase) - wave
+        assert error.abs().max() < 1e-4 * mag.max()
+
+
+@needs_kernels
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.inference_mode])
+def test_generator_under_autocast(mode):
+    noisy = spectrum(2, 10)
+    ours, _ = generators()
+    with mode():
+        expected = ours(*noisy)[0].detach()
+        with torch.autocast("cpu", torch.bfloat16):
+            y = ours(*noisy)
+    assert all(x.isfinite().all() for x in y)
+    error = (y[0].float() - expected).norm() / expected.norm()
+    assert 0 < error < 5e-2
+
+
+@pytest.mark.parametrize("backend", ["auto", "pytorch"])
+def test_padding_leaves_bfloat16_as_it_is(backend):
+    """Under autocast a mask in float32 would lift the features to float32."""
+    generator = build(backend=backend)
+    seen = []
+    generator.mask_decoder.register_forward_pre_hook(
+        lambda module, inputs: seen.append(inputs[0].dtype)
+    )
+    noisy = spectrum(2, 9)
+    with torch.autocast("cpu", torch.bfloat16):
+        for lengths in (None, torch.tensor([1.0, 0.5])):
+            generator(*noisy, lengths)
+    assert seen == [torch.bfloat16] * 2

@@ -1,25 +1,14 @@
-"""The dense block: shapes, reach in time, padding."""
+"""The dense block: shapes, reach in time, padding, compiled kernels."""
 
 import pytest
 import torch
+from layers import build, features, valid_frames, zeroed
+from operator_runs import with_gradients
+from operators import needs_kernels
 from torch import nn
 
+from speechbrain_semamba.nnet import dense as module
 from speechbrain_semamba.nnet.dense import ConvBlock, DenseBlock
-
-
-def features(*shape):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def mask(sizes, frames):
-    valid = torch.arange(frames) < torch.tensor(sizes)[:, None]
-    return valid.double()[:, None, :, None]
-
-
-def build(cls, *args, **kwargs):
-    torch.manual_seed(0)
-    return cls(*args, **kwargs).double()
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
@@ -51,6 +40,8 @@ def test_conv_block_is_conv_norm_prelu():
     y = torch.einsum("oc,bctf->botf", weight, x) + bias[:, None, None]
     y = y - y.mean(dim=(2, 3), keepdim=True)
     y = y / (y.square().mean(dim=(2, 3), keepdim=True) + 1e-5).sqrt()
+    scale, offset = block.norm.weight, block.norm.bias
+    y = y * scale[:, None, None] + offset[:, None, None]
     slope = torch.tensor([0.1, 0.2, 0.3]).double()[:, None, None]
     torch.testing.assert_close(
         block(x), y.clamp(min=0) + slope * y.clamp(max=0)
@@ -97,10 +88,63 @@ class Unmoved(nn.Module):
 def test_ragged_equals_alone():
     block = build(DenseBlock, 4)
     sizes = (30, 17, 3, 1)
-    valid = mask(sizes, 30)
-    x = features(4, 4, 30, 5) * valid
+    valid = valid_frames(sizes, 30)
+    x = zeroed(features(4, 4, 30, 5), valid)
     y = block(x, valid)
     for i, size in enumerate(sizes):
         alone = block(x[i : i + 1, :, :size])[0]
         torch.testing.assert_close(y[i, :, :size], alone)
         assert not y[i, :, size:].any()
+
+
+def padded(sizes, channels, freq):
+    """Features of 9 frames, and which frames count."""
+    x = features(3, channels, 9, freq)
+    if sizes is None:
+        return x, None
+    valid = valid_frames(sizes, 9)
+    return zeroed(x, valid), valid
+
+
+@needs_kernels
+@pytest.mark.parametrize("valid", [None, (9, 4, 1)])
+def test_dense_block_on_the_kernels(monkeypatch, valid):
+    ours, plain = (
+        build(DenseBlock, 5, 3, backend=x) for x in ("cpu", "pytorch")
+    )
+    x, valid = padded(valid, 5, 6)
+    results = []
+    for net in (ours, plain):
+        inputs = [x.clone().requires_grad_(), *net.parameters()]
+        results.append(with_gradients(net(inputs[0], valid), inputs))
+    for found, expected in zip(*results):
+        torch.testing.assert_close(found, expected)
+    for tile in (1, 4, 64):
+        monkeypatch.setattr(module, "TILE", tile, raising=False)
+        with torch.inference_mode():
+            torch.testing.assert_close(ours(x, valid), results[1][0])
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "conv",
+    [
+        lambda: nn.Conv2d(4, 6, 1),
+        lambda: nn.Conv2d(4, 6, (1, 3), stride=(1, 2)),
+        lambda: nn.ConvTranspose2d(4, 6, (1, 3), stride=(1, 2)),
+        lambda: nn.Conv2d(4, 1, 1),
+    ],
+    ids=["joined", "down", "up", "to one"],
+)
+@pytest.mark.parametrize("valid", [None, (9, 4, 1)])
+def test_conv_block_on_the_kernels(conv, valid):
+    x, valid = padded(valid, 4, 7)
+    results = []
+    for backend in ("cpu", "pytorch"):
+        torch.manual_seed(1)
+        net = build(ConvBlock, conv(), backend)
+        inputs = [x.clone().requires_grad_(), *net.parameters()]
+        y = net(inputs[0], valid, join=net.conv.stride == (1, 1))
+        results.append(with_gradients(y, inputs))
+    for found, expected in zip(*results):
+        torch.testing.assert_close(found, expected)

@@ -1,9 +1,13 @@
 """The Mamba mixer against its equations, and the blocks around it."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
+from layers import build, features, valid_frames, zeroed
+from operator_runs import with_gradients
+from operators import needs_kernels
 
 from speechbrain_semamba.nnet import mamba as module
 from speechbrain_semamba.nnet.mamba import (
@@ -12,27 +16,13 @@ from speechbrain_semamba.nnet.mamba import (
     MambaBlock,
     TFMamba,
 )
+from speechbrain_semamba.ops.backends import BACKENDS
 
 SIZES = [
     {"channels": 3},
     {"channels": 3, "d_state": 2, "d_conv": 2, "expand": 2},
     {"channels": 20, "d_state": 5, "d_conv": 3, "expand": 1},
 ]
-
-
-def build(cls, **sizes):
-    """In float64, with every parameter away from its initial value."""
-    torch.manual_seed(0)
-    net = cls(**sizes).double()
-    with torch.no_grad():
-        for weight in net.parameters():
-            weight.add_(0.1 * torch.randn_like(weight))
-    return net
-
-
-def features(*shape):
-    generator = torch.Generator().manual_seed(1)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
 def sigmoid(x):
@@ -120,7 +110,7 @@ def test_ragged_equals_alone(reverse):
     x = features(3, 10, 4)
     for item, size in zip(x, sizes):
         item[size:] = 0
-    y = mixer(x, torch.tensor(sizes) / 10, reverse)
+    y = mixer(x, valid_frames(sizes, 10), reverse)
     for i, size in enumerate(sizes):
         alone = mixer(x[i : i + 1, :size], reverse=reverse)[0]
         torch.testing.assert_close(y[i, :size], alone)
@@ -164,57 +154,69 @@ def test_decay_is_float32_or_better(given, expected):
 
 @pytest.fixture
 def fused(monkeypatch):
-    """A machine with both kernels; records the calls of the fused one."""
+    """A back end with a fused mixer, whose calls are recorded."""
     calls = []
 
-    def fused_mixer(mixer, xz, reverse):
-        calls.append((mixer, xz, reverse))
-        return torch.full(xz.shape[:2] + (3,), 7.0)
+    def fused_mixer(*tensors):
+        calls.append(tensors)
+        return torch.full(tensors[0].shape[:2] + (3,), 7.0)
 
-    monkeypatch.setattr(module, "choose_backend", lambda *args: "cuda")
-    monkeypatch.setattr(module.cuda, "why_not_fused", lambda *args: None)
-    monkeypatch.setattr(module.cuda, "fused_mixer", fused_mixer)
+    row = dataclasses.replace(
+        BACKENDS["pytorch"],
+        fused_mixer=fused_mixer,
+        why_not_fused=lambda device_type: None,
+    )
+    monkeypatch.setitem(BACKENDS, "pytorch", row)
     return calls
+
+
+def fusing(**sizes):
+    return Mamba(3, backend="pytorch", **sizes)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_fused_is_called_and_used(fused, reverse):
-    mixer, x = Mamba(3), torch.randn(2, 5, 3)
+    mixer, x = fusing(), torch.randn(2, 5, 3)
     y = mixer(x, reverse=reverse)
     assert y.shape == (2, 5, 3) and (y == 7).all()
-    ((given, xz, direction),) = fused
-    assert given is mixer and direction is reverse
+    ((xz, *weights, A, D, out_proj, direction),) = fused
     torch.testing.assert_close(xz, mixer.in_proj(x))
+    torch.testing.assert_close(A, mixer.A)
+    expected = [
+        mixer.conv1d.weight,
+        mixer.conv1d.bias,
+        mixer.x_proj.weight,
+        mixer.dt_proj.weight,
+        mixer.dt_proj.bias,
+    ]
+    assert len(weights) == 5
+    assert all(x is y for x, y in zip(weights, expected))
+    assert D is mixer.D and out_proj is mixer.out_proj.weight
+    assert direction is reverse
 
 
 def test_fused_knows_both_directions_of_a_pair(fused):
-    BidirectionalMamba(3)(torch.randn(2, 5, 3))
+    BidirectionalMamba(3, backend="pytorch")(torch.randn(2, 5, 3))
     assert [reverse for *_, reverse in fused] == [False, True]
 
 
 def test_not_fused_with_lengths(fused):
-    mixer, x = Mamba(3), torch.randn(2, 5, 3)
-    y = mixer(x, torch.tensor([1.0, 1.0]))
+    y = fusing()(torch.randn(2, 5, 3), valid_frames((5, 5), 5))
     assert not fused and not (y == 7).any()
 
 
-def test_not_fused_without_causal_conv1d(fused, monkeypatch):
-    monkeypatch.setattr(module.cuda, "why_not_fused", lambda *args: "missing")
-    Mamba(3)(torch.randn(2, 5, 3))
+def test_not_fused_where_it_cannot_run(fused, monkeypatch):
+    row = dataclasses.replace(
+        BACKENDS["pytorch"], why_not_fused=lambda device_type: "missing"
+    )
+    monkeypatch.setitem(BACKENDS, "pytorch", row)
+    fusing()(torch.randn(2, 5, 3))
     assert not fused
 
 
-def test_not_fused_with_another_back_end(fused, monkeypatch):
-    asked = []
-
-    def choose(device, backend):
-        asked.append((device, backend))
-        return "pytorch"
-
-    monkeypatch.setattr(module, "choose_backend", choose)
-    Mamba(3, backend="pytorch")(torch.randn(2, 5, 3))
+def test_not_fused_with_another_back_end(fused):
+    Mamba(3, backend="reference")(torch.randn(2, 5, 3))
     assert not fused
-    assert asked == [(torch.device("cpu"), "pytorch")]
 
 
 def test_block_is_norm_mixer_residual():
@@ -256,7 +258,7 @@ def test_tf_mamba_ragged_equals_alone():
     x = features(3, 3, 10, 4)
     for item, size in zip(x, sizes):
         item[:, size:] = 0
-    y = net(x, torch.tensor(sizes) / 10)
+    y = net(x, valid_frames(sizes, 10))
     assert y.shape == x.shape
     for i, size in enumerate(sizes):
         alone = net(x[i : i + 1, :, :size])[0]
@@ -279,3 +281,49 @@ def test_sizes_reach_the_mixer():
             assert block.mixer.A_log.shape == (20, 2)
             assert block.mixer.conv1d.weight.shape == (20, 1, 3)
             assert block.mixer.backend == "reference"
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "batch, ragged, width",
+    [(1, False, 4), (1, True, 4), (3, False, 5), (3, True, 4)],
+)
+def test_slices_of_tf_mamba(monkeypatch, batch, ragged, width):
+    """A few sequences at a time, and a rest; all at once with gradients.
+
+    A width of 5 is one that the compiled convolution does not have.
+    """
+    ours, plain = (
+        build(TFMamba, 3, d_state=4, d_conv=width, backend=backend)
+        for backend in ("cpu", "pytorch")
+    )
+    x, valid = features(batch, 3, 7, 5), None
+    if ragged:
+        valid = valid_frames((5, 7, 1)[:batch], 7)
+        x = zeroed(x, valid)
+    expected = plain(x, valid)
+    torch.testing.assert_close(ours(x, valid), expected)
+    calls = []
+    ours.time.register_forward_hook(lambda *call: calls.append(call))
+    bytes_of_two = 2 * 7 * (4 * 3) * 8
+    for size, count in ((1, 5), (bytes_of_two, 3)):
+        monkeypatch.setattr(module, "SLICE", size)
+        calls.clear()
+        for mode in (torch.inference_mode, torch.no_grad):
+            with mode():
+                torch.testing.assert_close(ours(x, valid), expected)
+        assert len(calls) == 2 * batch * count
+
+
+@needs_kernels
+def test_compiled_block_is_the_same():
+    torch.manual_seed(0)
+    block = MambaBlock(8, d_state=4, expand=2, backend="cpu")
+    x = features(2, 9, 8).float().requires_grad_()
+    inputs = [x, *block.parameters()]
+    torch._dynamo.reset()
+    fast = torch.compile(block, fullgraph=True, backend="aot_eager")
+    for ours, expected in zip(
+        with_gradients(fast(x), inputs), with_gradients(block(x), inputs)
+    ):
+        torch.testing.assert_close(ours, expected)

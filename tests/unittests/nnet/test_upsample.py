@@ -2,14 +2,12 @@
 
 import pytest
 import torch
+from operators import needs_kernels
 
 from speechbrain_semamba.nnet.upsample import Upsample
-from speechbrain_semamba.ops import kernels
 
 
-@pytest.mark.skipif(
-    kernels.why_not() is not None, reason=str(kernels.why_not())
-)
+@needs_kernels
 @pytest.mark.parametrize("freq", [1, 2, 100])
 def test_same_as_the_transposed_convolution(freq):
     generator = torch.Generator().manual_seed(freq)

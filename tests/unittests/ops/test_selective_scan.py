@@ -1,63 +1,21 @@
 """Values and gradients of every back end against the reference."""
 
-import itertools
-import logging
-import sys
-import types
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from operators import assert_same, cast, scan, scan_inputs, values_and_gradients
 
-from speechbrain_semamba.ops import selective_scan as module
-from speechbrain_semamba.ops.scan import mamba_ssm as cuda
-from speechbrain_semamba.ops.scan import pytorch
-from speechbrain_semamba.ops.selective_scan import (
-    BACKENDS,
-    choose_backend,
-    selective_scan,
-)
+from speechbrain_semamba.ops.backends import BACKENDS
+from speechbrain_semamba.ops.selective_scan import selective_scan
+from speechbrain_semamba.processing.lengths import ValidSizes
 
 READY = [
     name
-    for name, backend in BACKENDS.items()
-    if backend.why_not("cpu") is None and name != "reference"
+    for name, row in BACKENDS.items()
+    if row.why_not("cpu") is None and name != "reference"
 ]
 LENGTHS = (1, 2, 63, 100, 321)
-
-
-def make_inputs(length, batch=2, dim=5, state=3, dtype=torch.float64):
-    """Arguments of the scan, of the sizes that Mamba gives them."""
-    generator = torch.Generator().manual_seed(length)
-
-    def normal(*shape):
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-    inputs = {
-        "u": normal(batch, length, dim),
-        "delta": normal(batch, length, dim),
-        "A": -normal(dim, state).exp(),
-        "B": normal(batch, length, state),
-        "C": normal(batch, length, state),
-        "D": normal(dim),
-        "z": normal(batch, length, dim),
-        "delta_bias": normal(dim) - 2,
-    }
-    return {k: v.to(dtype).requires_grad_() for k, v in inputs.items()}
-
-
-def values_and_gradients(inputs, **options):
-    y = selective_scan(**inputs, **options)
-    weight = torch.cos(torch.arange(y.numel(), dtype=y.dtype)).view_as(y)
-    given = [x for x in inputs.values() if x is not None]
-    return [y, *torch.autograd.grad((y * weight).sum(), given)]
-
-
-def assert_same(ours, reference, tolerance):
-    for x, expected in zip(ours, reference):
-        scale = expected.abs().max().clamp(min=1e-30)
-        assert (x.double() - expected).abs().max() / scale < tolerance
 
 
 @pytest.mark.parametrize("backend", READY)
@@ -70,33 +28,32 @@ def assert_same(ours, reference, tolerance):
 def test_against_reference(backend, reverse, ragged, length, dtype, tolerance):
     lengths = torch.tensor([0.5, 1.0]) if ragged else None
     options = {"lengths": lengths, "reverse": reverse}
-    reference = values_and_gradients(
-        make_inputs(length), backend="reference", **options
-    )
-    ours = values_and_gradients(
-        make_inputs(length, dtype=dtype), backend=backend, **options
-    )
-    assert ours[0].dtype == dtype
-    assert_same(ours, reference, tolerance)
+    inputs = scan_inputs(length)
+    expected = values_and_gradients(scan("reference", **options), inputs)
+    inputs = cast(inputs, dtype)
+    ours = values_and_gradients(scan(backend, **options), inputs)
+    assert ours["y"].dtype == dtype
+    assert_same(ours, expected, (tolerance, tolerance))
 
 
 @pytest.mark.parametrize("backend", READY)
 @pytest.mark.parametrize("state", [1, 8, 16])
 def test_optional_inputs_and_strides(backend, state):
-    inputs = make_inputs(17, batch=3, dim=7, state=state)
+    inputs = scan_inputs(17, dim=7, state=state, batch=3)
     for name in ("D", "z", "delta_bias"):
         inputs[name] = None
-    turned = inputs["u"].detach().transpose(1, 2).contiguous().transpose(1, 2)
-    inputs["u"] = turned.requires_grad_()
+    inputs["u"] = inputs["u"].transpose(1, 2).contiguous().transpose(1, 2)
     assert not inputs["u"].is_contiguous()
-    reference = values_and_gradients(inputs, backend="reference")
-    assert_same(values_and_gradients(inputs, backend=backend), reference, 1e-10)
+    expected = values_and_gradients(scan("reference"), inputs)
+    ours = values_and_gradients(scan(backend), inputs)
+    assert_same(ours, expected, (1e-10, 1e-10))
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("backend", [*READY, "reference"])
 def test_gradcheck(backend, reverse):
-    inputs = make_inputs(6, batch=2, dim=3, state=2)
+    inputs = scan_inputs(6, dim=3, state=2)
+    inputs = [x.requires_grad_() for x in inputs.values()]
     lengths = torch.tensor([1.0, 0.5])
 
     def run(*tensors):
@@ -104,12 +61,12 @@ def test_gradcheck(backend, reverse):
             *tensors, lengths=lengths, reverse=reverse, backend=backend
         )
 
-    assert torch.autograd.gradcheck(run, tuple(inputs.values()))
+    assert torch.autograd.gradcheck(run, inputs)
 
 
 @pytest.mark.parametrize("backend", [*READY, "reference"])
 def test_ragged_equals_alone(backend):
-    inputs = make_inputs(10)
+    inputs = scan_inputs(10)
     per_item = ("u", "delta", "B", "C", "z")
     for reverse in (False, True):
         options = {"reverse": reverse, "backend": backend}
@@ -133,35 +90,16 @@ def test_ragged_equals_alone(backend):
     reverse=st.booleans(),
 )
 def test_any_shape(batch, length, dim, state, reverse):
-    inputs = make_inputs(length, batch, dim, state)
+    inputs = scan_inputs(length, dim, state, batch)
     ours, expected = (
-        values_and_gradients(inputs, reverse=reverse, backend=backend)
+        values_and_gradients(scan(backend, reverse=reverse), inputs)
         for backend in ("auto", "reference")
     )
-    assert_same(ours, expected, 1e-9)
-
-
-def test_no_tensor_of_all_states():
-    """Nothing as large as [batch, length, dim, state] is allocated."""
-    sizes = []
-
-    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            out = func(*args, **(kwargs or {}))
-            if torch.is_tensor(out):
-                sizes.append(out.untyped_storage().nbytes() // 8)
-            return out
-
-    batch, length, dim, state = 2, 100, 32, 16
-    inputs = make_inputs(length, batch, dim, state)
-    with Watch():
-        values_and_gradients(inputs, backend="pytorch")
-    assert len(sizes) > length
-    assert max(sizes) < batch * length * dim * state / 4
+    assert_same(ours, expected, (1e-9, 1e-9))
 
 
 def test_float32_state_under_autocast():
-    inputs = make_inputs(63, dtype=torch.float32)
+    inputs = cast(scan_inputs(63), torch.float32)
     expected = selective_scan(**inputs)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         torch.testing.assert_close(selective_scan(**inputs), expected)
@@ -175,113 +113,20 @@ def test_float32_state_under_autocast():
 
 
 def test_wrong_shape_is_named():
-    inputs = make_inputs(4)
+    inputs = scan_inputs(4)
     inputs["B"] = inputs["B"][:, :-1]
     with pytest.raises(ValueError, match=r"B must be \[2, 4, 3\].*\[2, 3, 3\]"):
         selective_scan(**inputs)
 
 
-def test_back_end_by_name_never_falls_back():
-    with pytest.raises(RuntimeError, match="cannot run on cpu: the kernel is"):
-        selective_scan(**make_inputs(4), backend="cuda")
-    with pytest.raises(ValueError, match="one of .*'reference'.*not 'fast'"):
-        selective_scan(**make_inputs(4), backend="fast")
+@pytest.mark.parametrize("backend", [*READY, "reference"])
+def test_lengths_may_be_sizes_already(backend):
+    inputs, sizes = scan_inputs(10), torch.tensor([6, 10])
+    expected = scan(backend, lengths=sizes / 10)(**inputs)
+    y = scan(backend, lengths=ValidSizes(sizes, 10))(**inputs)
+    assert torch.equal(y, expected) and not y[0, 6:].any()
 
 
-def test_auto_logs_its_choice_once(caplog):
-    module._choose.cache_clear()
-    with caplog.at_level(logging.INFO):
-        for _ in range(3):
-            choose_backend(torch.device("cpu"))
-    assert caplog.text.count("selective scan on cpu: ") == 1
-
-
-def fake_mamba_ssm(monkeypatch, kernel):
-    """mamba_ssm as its documentation describes it, on our reference."""
-
-    def selective_scan_fn(
-        u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False
-    ):
-        if not delta_softplus:  # the reference always takes the softplus
-            delta = delta + torch.log(-torch.expm1(-delta))
-        y = BACKENDS["reference"].scan(
-            *(x.transpose(1, 2) for x in (u, delta)),
-            A,
-            *(x.transpose(1, 2) for x in (B, C)),
-            D,
-            None if z is None else z.transpose(1, 2),
-            delta_bias,
-            None,
-            False,
-        )
-        return y.transpose(1, 2)
-
-    interface = types.ModuleType("mamba_ssm.ops.selective_scan_interface")
-    interface.selective_scan_cuda = kernel
-    interface.selective_scan_fn = selective_scan_fn
-    ops = types.ModuleType("mamba_ssm.ops")
-    ops.selective_scan_interface = interface
-    monkeypatch.setitem(sys.modules, "mamba_ssm", types.ModuleType("mamba_ssm"))
-    monkeypatch.setitem(sys.modules, "mamba_ssm.ops", ops)
-    monkeypatch.setitem(sys.modules, interface.__name__, interface)
-    return interface
-
-
-@pytest.fixture
-def uncached():
-    functions = (cuda.why_not, cuda.why_not_fused, module._choose)
-    for function in functions:
-        function.cache_clear()
-    yield
-    for function in functions:
-        function.cache_clear()
-
-
-@pytest.mark.parametrize(
-    "reverse, ragged", itertools.product([False, True], repeat=2)
-)
-def test_cuda_adapter_turns_the_axes(monkeypatch, reverse, ragged):
-    fake_mamba_ssm(monkeypatch, kernel=object())
-    inputs = make_inputs(9)
-    lengths = torch.tensor([1.0, 2 / 3]) if ragged else None
-    y = cuda.scan(*inputs.values(), lengths, reverse)
-    expected = selective_scan(
-        **inputs, lengths=lengths, reverse=reverse, backend="reference"
-    )
-    valid = slice(0, 6)
-    torch.testing.assert_close(y[:, valid], expected[:, valid])
-    if not ragged:
-        torch.testing.assert_close(y, expected)
-
-
-def test_cuda_reasons(monkeypatch, uncached):
-    assert "CUDA tensors" in cuda.why_not("cpu")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert "no CUDA device" in cuda.why_not("cuda")
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    cuda.why_not.cache_clear()
-    monkeypatch.setitem(sys.modules, "mamba_ssm", None)
-    assert "mamba_ssm does not import" in cuda.why_not("cuda")
-
-    cuda.why_not.cache_clear()
-    fake_mamba_ssm(monkeypatch, kernel=None)
-    assert "MAMBA_KEEP_CUDA_BUILD" in cuda.why_not("cuda")
-
-    cuda.why_not.cache_clear()
-    fake_mamba_ssm(monkeypatch, kernel=object())
-    assert cuda.why_not("cuda") is None
-    monkeypatch.setitem(sys.modules, "causal_conv1d_cuda", None)
-    assert "causal_conv1d" in cuda.why_not_fused("cuda")
-    cuda.why_not_fused.cache_clear()
-    monkeypatch.setitem(
-        sys.modules, "causal_conv1d_cuda", types.ModuleType("c")
-    )
-    assert cuda.why_not_fused("cuda") is None
-    assert choose_backend("cuda") == "cuda"
-
-
-def test_pytorch_takes_no_checkpoints_without_gradient():
-    inputs = {k: v.detach() for k, v in make_inputs(20).items()}
-    y = pytorch.scan(*inputs.values(), None, False)
-    assert y.grad_fn is None
+def test_lengths_of_another_batch_are_an_error():
+    with pytest.raises(ValueError, match=r"lengths must be \[2\].*\[3\]"):
+        selective_scan(**scan_inputs(4), lengths=torch.ones(3))

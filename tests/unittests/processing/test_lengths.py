@@ -1,35 +1,45 @@
-"""Relative lengths, as SpeechBrain rounds them."""
+"""Relative lengths as whole sizes, and what follows from them."""
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from speechbrain_semamba.processing.lengths import valid_mask, valid_sizes
+from speechbrain_semamba.processing.lengths import ValidSizes
 
 
-@given(st.lists(st.integers(1, 2**26), min_size=1, max_size=5))
-def test_sizes_survive_relative_lengths(sizes):
-    """Whatever float32 makes of their ratio, up to an hour at 16 kHz."""
-    longest = max(sizes)
-    lengths = torch.tensor([n / longest for n in sizes], dtype=torch.float64)
-    assert valid_sizes(lengths, longest).tolist() == sizes
+@pytest.mark.parametrize("size", [1, 7, 321, 2**24 + 1])
+def test_every_size_survives_the_relative_form(size):
+    """In float64, whatever the type of the lengths; at least one is valid."""
+    sizes = torch.unique(torch.linspace(1, size, 50).long().clamp(1, size))
+    lengths = sizes.double() / size
+    assert torch.equal(ValidSizes.of(lengths, size).sizes, sizes)
+    none = torch.zeros(2)
+    assert ValidSizes.of(none, size).sizes.tolist() == [1, 1]
 
 
-def test_float32_lengths_count_a_minute_exactly():
-    longest = 960_000
-    sizes = torch.arange(1, longest, 997)
-    lengths = sizes.float() / longest
-    assert torch.equal(valid_sizes(lengths, longest), sizes)
+def test_float32_lengths_of_a_long_axis():
+    size = 3 * 2**20 + 1
+    lengths = torch.tensor([1.0, (size - 1) / size], dtype=torch.float32)
+    assert ValidSizes.of(lengths, size).sizes.tolist() == [size, size - 1]
 
 
-@pytest.mark.parametrize("length, size", [(0.0, 1), (1.0, 7), (1.5, 7)])
-def test_sizes_stay_on_the_axis(length, size):
-    assert valid_sizes(torch.tensor([length]), 7).item() == size
+def test_converted_once():
+    valid = ValidSizes(torch.tensor([3]), 4)
+    assert ValidSizes.of(valid, 4) is valid
+    assert ValidSizes.of(None, 4) is None
 
 
-def test_mask_is_true_up_to_the_size():
-    mask = valid_mask(torch.tensor([0.5, 1.0, 0.01]), 6)
-    assert mask.dtype == torch.bool
-    assert mask.sum(1).tolist() == [3, 6, 1]
-    assert mask[:, 0].all() and not mask[0, 3:].any()
+def test_mask():
+    valid = ValidSizes(torch.tensor([4, 1, 0]), 4)
+    assert valid.mask.dtype == torch.bool
+    assert valid.mask.tolist() == [[n < k for n in range(4)] for k in (4, 1, 0)]
+
+
+def test_batches_made_of_copies():
+    valid = ValidSizes(torch.tensor([4, 1]), 4)
+    for copies, sizes in (
+        (valid.repeat(3), [4, 4, 4, 1, 1, 1]),
+        (valid.repeat_item(1, 3), [1, 1, 1]),
+    ):
+        assert copies.sizes.tolist() == sizes
+        assert copies.mask.sum(dim=1).tolist() == sizes
+        assert copies.mask.shape == (len(sizes), 4)

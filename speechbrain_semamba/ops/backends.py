@@ -1,0 +1,190 @@
+"""The back ends of the selective scan: what each can do, and which one runs."""
+
+import functools
+import logging
+from dataclasses import dataclass
+from typing import Callable, Optional, Tuple
+
+import torch
+
+from speechbrain_semamba.ops.arguments import DATA_TYPES
+from speechbrain_semamba.ops.scan import cpu, mamba_ssm, pytorch, reference
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What there is to know of a back end.
+
+    Arguments
+    ---------
+    name : str
+        What it is asked for by.
+    scan : callable
+        Takes what ``ops.selective_scan`` takes, with ``ValidSizes`` for the
+        lengths, all tensors in float32 or float64.
+    why_not : callable
+        Maps the type of a device, such as "cuda", to the reason why ``scan``
+        cannot run there, in one line with the way out, or to None.
+    device : str
+        The only type of device that it is for; None for all.
+    half : tuple of torch.dtype
+        What u, delta and z may be beside float32 and float64.
+    fused_mixer : callable
+        Runs a whole Mamba mixer, see ``scan.mamba_ssm``; None for none.
+    why_not_fused : callable
+        As ``why_not``, of ``fused_mixer``.
+    cpu_kernels : bool
+        Whether the other compiled operators go with it.
+    """
+
+    name: str
+    scan: Callable
+    why_not: Callable
+    device: Optional[str] = None
+    half: Tuple[torch.dtype, ...] = ()
+    fused_mixer: Optional[Callable] = None
+    why_not_fused: Optional[Callable] = None
+    cpu_kernels: bool = False
+
+
+#: "auto" takes the first that is ready; those for one device come first, and
+#: last the reference, so that it is taken by name alone
+BACKENDS = {
+    row.name: row
+    for row in (
+        Backend(
+            "mamba_ssm",
+            mamba_ssm.scan,
+            mamba_ssm.why_not,
+            device="cuda",
+            fused_mixer=mamba_ssm.fused_mixer,
+            why_not_fused=mamba_ssm.why_not_fused,
+        ),
+        Backend(
+            "cpu",
+            cpu.scan,
+            cpu.why_not,
+            device="cpu",
+            half=(torch.bfloat16,),
+            cpu_kernels=True,
+        ),
+        Backend("pytorch", pytorch.scan, pytorch.why_not),
+        Backend("reference", reference.scan, reference.why_not),
+    )
+}
+
+
+def choose_backend(device, backend="auto"):
+    """The back end that will run on a device.
+
+    Arguments
+    ---------
+    device : torch.device
+        Where the tensors are.
+    backend : str
+        "auto", or a key of ``BACKENDS``, which never falls back.
+
+    Returns
+    -------
+    Backend
+        A row of ``BACKENDS``.
+
+    Raises
+    ------
+    ValueError
+        If there is no back end of this name.
+    RuntimeError
+        If the back end asked for by name cannot run here; says why.
+
+    Example
+    -------
+    >>> choose_backend("cpu", "pytorch").name
+    'pytorch'
+    """
+    device_type = torch.device(device).type
+    if backend == "auto":
+        return _choose_first(device_type)
+    if backend not in BACKENDS:
+        raise ValueError(
+            f"the scan back end must be 'auto' or one of {list(BACKENDS)}, "
+            f"not {backend!r}"
+        )
+    reason = BACKENDS[backend].why_not(device_type)
+    if reason is not None:
+        raise RuntimeError(
+            f"scan back end {backend!r} cannot run on {device_type}: {reason}"
+        )
+    return BACKENDS[backend]
+
+
+def use_cpu_kernels(x, backend="auto"):
+    """Whether the compiled operators beside the scan are to be used.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        What they would work on.
+    backend : str
+        "auto", or a key of ``BACKENDS``.
+
+    Returns
+    -------
+    bool
+        True if they go with the back end, and have the tensor's type.
+
+    Example
+    -------
+    >>> use_cpu_kernels(torch.zeros(1), "pytorch")
+    False
+    """
+    row = choose_backend(x.device, backend)
+    return row.cpu_kernels and x.dtype in DATA_TYPES
+
+
+def find_fused_mixer(device, backend="auto"):
+    """The kernel that runs a whole Mamba mixer, if the back end has one.
+
+    Arguments
+    ---------
+    device : torch.device
+        Where the tensors are.
+    backend : str
+        "auto", or a key of ``BACKENDS``.
+
+    Returns
+    -------
+    callable or None
+        The ``fused_mixer`` of the back end that runs there.
+    """
+    row = choose_backend(device, backend)
+    if row.fused_mixer is None:
+        return None
+    ready = row.why_not_fused(torch.device(device).type) is None
+    return row.fused_mixer if ready else None
+
+
+def _choose_first(device_type):
+    """What "auto" takes; there is always a row that runs on every device."""
+    reasons = []
+    for row in BACKENDS.values():
+        if row.device not in (None, device_type):
+            continue
+        reason = row.why_not(device_type)
+        if reason is None:
+            # a log would break torch.compile's graph in two
+            if not torch.compiler.is_compiling():
+                _log_once(device_type, row, tuple(reasons))
+            return row
+        reasons.append(f"{row.name}: {reason}")
+
+
+@functools.lru_cache(maxsize=None)
+def _log_once(device_type, row, reasons):
+    """A warning if what is made for the device is missing."""
+    choice = f"selective scan on {device_type}: {row.name}"
+    if row.device is None and reasons:
+        logger.warning("%s, which is slow (%s)", choice, "; ".join(reasons))
+    else:
+        logger.info(choice)
