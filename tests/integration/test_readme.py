@@ -7,6 +7,8 @@ from pathlib import Path
 import soundfile
 import torch
 
+from speechbrain_semamba.ops.backends import BACKENDS
+
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -33,6 +35,11 @@ def test_picture_of_the_architecture_shows_every_room():
     package = README.parent / "speechbrain_semamba"
     rooms = {p.parent.name for p in package.glob("*/__init__.py")}
     assert rooms | {"csrc"} == set(re.findall(r"(\w+)/", picture)) - {"models"}
+
+
+def test_table_of_back_ends():
+    table = README.read_text().split("| back end |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)`", table, re.M) == list(BACKENDS)
 
 
 def test_files_that_readme_links_to_are_there():
