@@ -20,28 +20,50 @@ from speechbrain_semamba.nnet.mamba import Mamba
 from speechbrain_semamba.nnet.upsample import Upsample
 from speechbrain_semamba.ops import kernels
 
-#: A load of others above this makes times worthless; ratios less so
-QUIET = 0.5
+#: Cores that others may keep busy; more makes times worthless, ratios less so
+QUIET = 0.1
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def conditions():
     """Lines of Markdown that say where and when the numbers were taken."""
-    load = os.getloadavg()
+    busy = cores_of_others()
     lines = [
         f"- date: {time.strftime('%Y-%m-%d %H:%M %Z')}",
         f"- CPU: {_cpu_name()}, {os.cpu_count()} cores",
         f"- PyTorch {torch.__version__}",
         f"- instructions of the compiled kernels: {kernels.instructions()}",
-        "- load average at the start: " + " ".join(f"{x:.2f}" for x in load),
+        f"- cores that other processes kept busy at the start: {busy:.2f}",
     ]
-    if load[0] > QUIET:
+    if not busy <= QUIET:  # or it is unknown
         lines.append(
-            "- **Warning: other processes run: the ratios can be trusted, "
+            "- **Warning: other processes may run: the ratios can be trusted, "
             "the speeds not**"
         )
     return lines
+
+
+def cores_of_others(seconds=1.0):
+    """How many cores are busy while this process sleeps.
+
+    The load average would not do: it remembers the work of the minutes before,
+    which is often the benchmark before this one.
+    """
+    before = _busy_seconds()
+    begin = time.perf_counter()
+    time.sleep(seconds)
+    return (_busy_seconds() - before) / (time.perf_counter() - begin)
+
+
+def _busy_seconds():
+    """Of all cores since the machine was started; NaN where there is no /proc."""
+    with contextlib.suppress(OSError):
+        first = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0]
+        user, nice, system, _, _, *interrupts = map(int, first.split()[1:9])
+        ticks = user + nice + system + sum(interrupts[:2])
+        return ticks / os.sysconf("SC_CLK_TCK")
+    return float("nan")
 
 
 def _cpu_name():

@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from spectrograms import draw_spectrograms
+
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "samples" / "voicebank_mini"
 RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
@@ -35,21 +37,6 @@ def enhance(model_folder, enhanced):
 
     enhancer = WaveformEnhancement.from_hparams(source=str(model_folder))
     enhancer.enhance_file(str(NOISY), str(enhanced))
-
-
-def draw(enhanced, picture):
-    """Draws the spectrograms of noisy, enhanced and clean side by side."""
-    import torch
-    from PIL import Image
-    from speechbrain.dataio.dataio import read_audio
-
-    from speechbrain_semamba.processing.spectral import MagPhaseSTFT
-    from speechbrain_semamba.training.tensorboard import spectrogram_image
-
-    files = NOISY, enhanced, CLEAN
-    waves = [read_audio(str(file)) for file in files]
-    image = spectrogram_image(waves, MagPhaseSTFT())[0]
-    Image.fromarray((255 * image).to(torch.uint8).numpy()).save(picture)
 
 
 def gains(scores_file):
@@ -86,7 +73,10 @@ def main():
     try:
         train(out)
         enhance(out / "model", out / "enhanced.wav")
-        draw(out / "enhanced.wav", out / "spectrograms.png")
+        draw_spectrograms(
+            {"noisy": NOISY, "enhanced": out / "enhanced.wav", "clean": CLEAN},
+            out / "spectrograms.png",
+        )
     except subprocess.CalledProcessError as error:
         return error.returncode
     except KeyboardInterrupt:
@@ -95,7 +85,7 @@ def main():
     here = Path(os.path.relpath(out))
     print(f"\nnoisy file     {os.path.relpath(NOISY)}")
     print(f"enhanced file  {here / 'enhanced.wav'}")
-    print(f"noisy | enhanced | clean  {here / 'spectrograms.png'}")
+    print(f"spectrograms   {here / 'spectrograms.png'}")
     print(f"model folder   {here / 'model'}")
     print(
         f"log, scores    {here / 'train_log.txt'}, {here / 'test_scores.csv'}"

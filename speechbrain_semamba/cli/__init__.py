@@ -13,6 +13,7 @@ import sys
 from speechbrain_semamba import __version__
 from speechbrain_semamba.cli import convert, enhance, export, info
 from speechbrain_semamba.cli.parser import OneLineParser
+from speechbrain_semamba.utils.interrupts import heeding_interrupts
 from speechbrain_semamba.utils.messages import first_line
 
 # What a command needs is imported where it runs, so that --help is quick.
@@ -22,6 +23,7 @@ COMMANDS = {
     "convert": convert,
     "info": info,
 }
+INTERRUPTED = "semamba: interrupted"
 
 
 def main(arguments=None):
@@ -46,12 +48,13 @@ def main(arguments=None):
     try:
         options = _make_parser().parse_args(arguments)
         _show_warnings()
-        options.run(options)
+        with heeding_interrupts(INTERRUPTED):
+            options.run(options)
     except (MemoryError, OSError, ValueError) as error:
         print(f"semamba: error: {first_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("semamba: interrupted", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         return 130
     return 0
 

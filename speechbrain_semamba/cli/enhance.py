@@ -1,13 +1,24 @@
 """Enhances one file with a model folder."""
 
+import os
+
 from speechbrain_semamba.cli.parser import whole_number
+from speechbrain_semamba.utils.messages import is_out_of_memory
+
+#: What SpeechBrain raises where a hyperparams.yaml asks for what is not there
+DAMAGE = AttributeError, ImportError, KeyError, TypeError, UnicodeDecodeError
 
 
 def add_arguments(parser):
     """Declares what the command line may say."""
     parser.add_argument("in_file", metavar="IN_FILE")
     parser.add_argument("out_file", metavar="OUT_FILE")
-    parser.add_argument("--model", required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="FOLDER",
+        help="made by 'semamba export' or 'semamba convert', or a run's model/",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
     parser.add_argument(
         "--precision",
@@ -20,7 +31,7 @@ def add_arguments(parser):
         "--threads",
         type=whole_number,
         metavar="N",
-        help="of the processor; fewer, if other work runs beside this",
+        help="of the processor, all by default; fewer beside other work",
     )
 
 
@@ -36,12 +47,10 @@ def run(options):
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split("\n")[0]
         raise ValueError(f"--device {options.device}: {reason}") from error
-    enhancer = _load_model(options)
     try:
+        enhancer = _load_model(options)
         enhancer.enhance_file(options.in_file, options.out_file)
     except (MemoryError, RuntimeError) as error:
-        from speechbrain_semamba.utils.messages import is_out_of_memory
-
         if not is_out_of_memory(error):
             raise
         raise MemoryError(_too_long(options.in_file)) from error
@@ -50,8 +59,6 @@ def run(options):
 
 def _check_files(options):
     """Before PyTorch is imported, which takes seconds."""
-    import os
-
     lacking = [
         name
         for name in ("hyperparams.yaml", "generator.ckpt")
@@ -76,6 +83,8 @@ def _check_files(options):
 
 
 def _load_model(options):
+    from ruamel.yaml.error import YAMLError
+
     from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
 
     try:
@@ -83,11 +92,11 @@ def _load_model(options):
             source=options.model,
             run_opts={"device": options.device, "precision": options.precision},
         )
-    except Exception as error:  # a damaged yaml may ask for anything
-        reason = " ".join(str(error).split()) or type(error).__name__
+    except DAMAGE + (YAMLError,) as error:
+        reason = " ".join(f"{type(error).__name__} {error}".split())
         raise ValueError(
-            f"the model folder {options.model} does not load: {reason}; make "
-            "it anew with 'semamba export' or 'semamba convert'"
+            f"{options.model}/hyperparams.yaml does not make a model: {reason}"
+            "; make the folder anew with 'semamba export' or 'semamba convert'"
         ) from error
 
 
@@ -97,6 +106,6 @@ def _too_long(path):
 
     info = soundfile.info(path)
     return (
-        f"out of memory: {path} is {info.duration:.0f} s of audio, channels: "
+        f"out of memory: {path} is {round(info.duration, 2)} s of audio, channels: "
         f"{info.channels}; cut it into shorter files, or free memory"
     )

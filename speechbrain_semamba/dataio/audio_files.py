@@ -11,6 +11,8 @@ from speechbrain_semamba.utils.messages import first_line
 from speechbrain_semamba.utils.whole_files import whole_file
 
 logger = logging.getLogger(__name__)
+#: Encodings that hold samples above full scale
+FLOATS = "FLOAT", "DOUBLE"
 
 
 def read_audio_file(path):
@@ -119,15 +121,15 @@ def write_audio_file(path, wav, rate, like=None):
     """
     name = check_audio_name(path)
     path = Path(path)
-    subtype = soundfile.info(str(like)).subtype if like else None
-    if subtype is None or not soundfile.check_format(name, subtype):
+    wanted = subtype = soundfile.info(str(like)).subtype if like else None
+    if wanted is None or not soundfile.check_format(name, wanted):
         subtype = soundfile.default_subtype(name)
-    if subtype not in ("FLOAT", "DOUBLE") and wav.abs().max() > 1:
+    if subtype not in FLOATS and wav.abs().max() > 1:
         logger.warning(
-            "%s: peak %.2f is above full scale and was clipped; a .wav of "
-            "32-bit floats as input keeps it",
+            "%s: peak %.2f is above full scale and was clipped%s",
             path,
             wav.abs().max(),
+            "; a .wav keeps floats" if wanted in FLOATS else "",
         )
     try:
         with whole_file(path) as partial:

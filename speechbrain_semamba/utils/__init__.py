@@ -3,6 +3,7 @@
 - ``distributed``: what the processes of a run tell each other
 - ``extras``: packages that only some need, imported where they are used
 - ``folder_lock``: a folder that one run at a time may write to
+- ``interrupts``: Ctrl-C that ends a command at once
 - ``messages``: errors in one line
 - ``progress``: how far a long loop is, on a terminal or in a log file
 - ``seeding``: random numbers of a place in the run, not of its history

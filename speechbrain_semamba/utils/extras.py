@@ -32,5 +32,6 @@ def import_extra(name, user):
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"{user} need {name}: pip install 'speechbrain-semamba[train]'"
+            f"{user} need {name}; in the folder of the speechbrain-semamba "
+            "repository: pip install '.[train]'"
         ) from error

@@ -90,16 +90,16 @@ class ProgressLines:
         self.iterable, self.desc, self.total = iterable, desc, total
         self.initial = self.done = initial
         self.file, self.clock, self.shown = file, clock, ""
-        self.began = self.now = self.told_at = clock()
-        self.told = initial
+        self.began = self.now = self.last_time = clock()
+        self.last_done = initial
 
     def __iter__(self):
         for item in self.iterable:
             yield item
             self.done += 1
             self.now = self.clock()
-            if self.now - self.told_at >= SECONDS:
-                self._tell()
+            if self.now - self.last_time >= SECONDS:
+                self._write_line()
         self.close()
 
     def __enter__(self):
@@ -124,11 +124,14 @@ class ProgressLines:
 
     def close(self):
         """Writes the last line, unless it is there or all went quickly."""
-        if self.done > self.told and self.now - self.began >= SHORT_SECONDS:
-            self._tell()
+        if (
+            self.done > self.last_done
+            and self.now - self.began >= SHORT_SECONDS
+        ):
+            self._write_line()
 
-    def _tell(self):
-        self.told, self.told_at = self.done, self.now
+    def _write_line(self):
+        self.last_done, self.last_time = self.done, self.now
         print(self, file=self.file or sys.stderr, flush=True)
 
     def __str__(self):

@@ -7,6 +7,8 @@ from pathlib import Path
 import soundfile
 import torch
 
+from speechbrain_semamba.ops.backends import BACKENDS
+
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -26,6 +28,18 @@ def test_python_examples(model_folder, tmp_path, monkeypatch):
     assert names["enhanced"].shape == (2, 4000)
     assert names["stretched"].shape == (1, 16000)
     assert names["stretched"].abs().max().item() == 1
+
+
+def test_picture_of_the_architecture_shows_every_room():
+    picture = README.read_text().split("The folder tree is")[1].split("```")[1]
+    package = README.parent / "speechbrain_semamba"
+    rooms = {p.parent.name for p in package.glob("*/__init__.py")}
+    assert rooms | {"csrc"} == set(re.findall(r"(\w+)/", picture)) - {"models"}
+
+
+def test_table_of_back_ends():
+    table = README.read_text().split("| back end |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)`", table, re.M) == list(BACKENDS)
 
 
 def test_files_that_readme_links_to_are_there():

@@ -1,14 +1,20 @@
 """The command line: what it prints, and a user's mistakes in one line."""
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import soundfile
 import torch
-from places import OFFICIAL
+from places import OFFICIAL, ROOT
 
+from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
 from speechbrain_semamba.cli import main
+from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
 from speechbrain_semamba.ops.backends import BACKENDS
 from speechbrain_semamba.processing import precision
 
@@ -42,6 +48,18 @@ def test_bf16_that_would_be_slower_is_float32(
     assert written[0] == written[1]
     messages = [m for m in caplog.messages if "bfloat16" in m]
     assert len(messages) == 1 and "computing in float32" in messages[0]
+
+
+def test_success_is_one_line(model_folder, noisy, tmp_path):
+    """SpeechBrain's loggers have more to say."""
+    out = str(tmp_path / "out.wav")
+    words = ["enhance", str(noisy), out, "--model", str(model_folder)]
+    run = subprocess.run(
+        [sys.executable, "-m", "speechbrain_semamba", *words],
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"{out}\n", "")
 
 
 def test_convert_and_enhance(noisy, tmp_path, capsys):
@@ -80,40 +98,173 @@ def test_info_names_each_back_end(capsys):
     assert "scan mamba_ssm, fused mixer: " in printed
 
 
+#: A wrong use, the exit status, and what the line says
+MISTAKES = [
+    ("", 2, "required: COMMAND"),
+    ("enhnace {noisy} {out}", 2, "invalid choice: 'enhnace'"),
+    ("enhance {noisy} {out} --modle {model}", 2, "the nearest is --model;"),
+    ("enhance {noisy} {out}", 2, "required: --model"),
+    ("enhance {noisy} {out} --model {model} --threads 0", 2, "found '0'"),
+    ("enhance no.wav {out} --model {model}", 1, "there is no file no.wav"),
+    ("enhance {model} {out} --model {model}", 1, "there is no file"),
+    ("enhance {text} {out} --model {model}", 1, "is not readable as audio"),
+    ("enhance {noisy} {noisy} --model {model}", 1, "name another file"),
+    ("enhance {noisy} {link} --model {model}", 1, "name another file"),
+    ("enhance {noisy} o.xyz --model {model}", 1, "ends in '.xyz'"),
+    ("enhance {noisy} {no}/o.wav --model {model}", 1, "there is no folder"),
+    ("enhance {noisy} {out} --model {no}", 1, "lacks hyperparams.yaml and"),
+    ("enhance {noisy} {out} --model {empty}", 1, "lacks generator.ckpt;"),
+    ("enhance {noisy} {out} --model {model} --device abacus", 1, "abacus: "),
+    ("export {no} {out}", 1, "a training run holds"),
+    ("export {run} {out} --max_key stoi", 1, "'stoi' score; there are "),
+    ("export {run} {model}", 1, "replace it with --overwrite"),
+    ("convert --generator {no} -o {out}", 1, "No such file"),
+    ("convert --generator {noisy} -o {out}", 1, "no readable weights"),
+    ("convert --generator {noisy}", 2, "required: -o/--output"),
+    ("info now", 2, "unrecognized arguments: now"),
+]
+
+
+def assert_one_line(error, message):
+    assert error.startswith("semamba: error: ") and message in error
+    assert error.count("\n") == 1 and "Traceback" not in error
+
+
+def small_run(folder):
+    """What a run of one epoch leaves, as far as an export looks at it."""
+    folder.mkdir()
+    (folder / "hyperparams.yaml").write_text("sample_rate: 16000\n")
+    generator = torch.nn.Linear(1, 1)
+    checkpointer = WholeCheckpointer(folder / "save", {"generator": generator})
+    checkpointer.save_checkpoint(meta={"epoch": 1, "pesq": 1.5})
+    return folder
+
+
+@pytest.fixture
+def places(model_folder, noisy, tmp_path):
+    """What the words of ``MISTAKES`` stand for."""
+    (tmp_path / "text.wav").write_text("no audio")
+    (tmp_path / "link.wav").symlink_to(noisy)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "hyperparams.yaml").touch()
+    return {
+        "run": small_run(tmp_path / "run"),
+        "model": model_folder,
+        "noisy": noisy,
+        "out": tmp_path / "out.wav",
+        "no": tmp_path / "no",
+        "text": tmp_path / "text.wav",
+        "link": tmp_path / "link.wav",
+        "empty": tmp_path / "empty",
+    }
+
+
+@pytest.mark.parametrize("words, status, message", MISTAKES)
+def test_mistakes_in_one_line(words, status, message, places, capfd):
+    before = places["noisy"].read_bytes()
+    try:
+        found = main([word.format(**places) for word in words.split()])
+    except SystemExit as exit_:
+        found = exit_.code
+    assert found == status
+    assert_one_line(capfd.readouterr().err, message)
+    assert places["noisy"].read_bytes() == before
+    assert not places["out"].exists()
+
+
 @pytest.mark.parametrize(
-    "words, message",
+    "damage",
     [
-        (
-            ["enhance", "no.wav", "o.wav", "--model", "{model}"],
-            "no file no.wav",
-        ),
-        (
-            ["enhance", "{noisy}", "o.wav", "--model", "no"],
-            "model folder holds",
-        ),
-        (
-            ["enhance", "{noisy}", "o.xyz", "--model", "{model}"],
-            "ends in '.xyz'",
-        ),
-        (["export", "no", "out"], "a training run holds"),
-        (
-            ["enhance", "{noisy}", "o.wav", "--model", "{model}"]
-            + ["--device", "abacus"],
-            "--device abacus: ",
-        ),
-        (["convert", "--generator", "no.pth", "-o", "out"], "no.pth"),
-        (
-            ["convert", "--generator", "{noisy}", "-o", "out"],
-            "no readable weights",
-        ),
+        lambda text: b"",
+        lambda text: text[:-300],
+        lambda text: text[:300],
+        lambda text: text + b'a: "b\n',
+        lambda text: b"\xff\xfe" + text,
+        lambda text: text.replace(b"channels", b"chanels"),
+        lambda text: text.replace(b"semamba.SEMamba\n", b"semamba.No\n"),
+        lambda text: text.replace(b"speechbrain_semamba", b"no_package"),
     ],
 )
-def test_mistakes_in_one_line(words, message, model_folder, noisy, capsys):
-    words = [w.format(model=model_folder, noisy=noisy) for w in words]
+def test_damaged_hyperparams(damage, model_folder, noisy, tmp_path, capfd):
+    folder, out = tmp_path / "model", tmp_path / "out.wav"
+    shutil.copytree(model_folder, folder)
+    hparams = folder / "hyperparams.yaml"
+    hparams.write_bytes(damage(hparams.read_bytes()))
+    words = ["enhance", str(noisy), str(out), "--model", str(folder)]
     assert main(words) == 1
-    error = capsys.readouterr().err.strip().split("\n")[-1]
-    assert error.startswith("semamba: error: ") and message in error
-    assert "Traceback" not in error
+    assert_one_line(
+        capfd.readouterr().err, "hyperparams.yaml does not make a model: "
+    )
+    assert not out.exists()
+
+
+def test_out_of_memory(model_folder, noisy, tmp_path, capfd, monkeypatch):
+    def need_too_much(*args):
+        torch.empty(2**60)  # raises what PyTorch raises
+
+    monkeypatch.setattr(SEMambaEnhancement, "enhance_batch", need_too_much)
+    out = tmp_path / "out.wav"
+    words = ["enhance", str(noisy), str(out), "--model", str(model_folder)]
+    assert main(words) == 1
+    error = capfd.readouterr().err
+    assert_one_line(error, f"out of memory: {noisy} is 0.25 s of audio")
+    assert "cut it into shorter files" in error
+
+
+def test_bugs_keep_their_traceback(model_folder, noisy, tmp_path, monkeypatch):
+    def bug(*args):
+        raise RuntimeError("size mismatch")
+
+    monkeypatch.setattr(SEMambaEnhancement, "enhance_batch", bug)
+    words = ["enhance", str(noisy), str(tmp_path / "out.wav")]
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        main([*words, "--model", str(model_folder)])
+
+
+def test_threads(model_folder, noisy, tmp_path):
+    before = torch.get_num_threads()
+    words = ["enhance", str(noisy), str(tmp_path / "out.wav")]
+    words += ["--model", str(model_folder), "--threads"]
+    try:
+        for threads in (3, 1):
+            assert main([*words, str(threads)]) == 0
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_ctrl_c_amid_the_import_of_torch(noisy, model_folder, tmp_path):
+    """Which a library that does without a package may swallow."""
+    (tmp_path / "torch.py").write_text(
+        "import os, signal, time\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(5)\n"
+        "except BaseException:\n"
+        "    pass\n"
+    )
+    words = ["enhance", str(noisy), "out.wav", "--model", str(model_folder)]
+    path = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    run = subprocess.run(
+        [sys.executable, "-m", "speechbrain_semamba", *words],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stderr) == (130, "semamba: interrupted\n")
+
+
+def test_ctrl_c_at_work(model_folder, noisy, tmp_path, capfd, monkeypatch):
+    def interrupt(*args):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    monkeypatch.setattr(SEMambaEnhancement, "enhance_batch", interrupt)
+    words = ["enhance", str(noisy), str(tmp_path / "out.wav")]
+    assert main([*words, "--model", str(model_folder)]) == 130
+    assert capfd.readouterr().err == "semamba: interrupted\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_without_the_extras(tmp_path):

@@ -199,6 +199,6 @@ def test_two_files_for_one_name(tmp_path, targets):
 
 def test_missing_loky_names_the_extra(tmp_path, targets, monkeypatch):
     monkeypatch.setitem(sys.modules, "loky", None)
-    with pytest.raises(ImportError, match=r"speechbrain-semamba\[train\]"):
+    with pytest.raises(ImportError, match=r"pip install '.\[train\]'"):
         resample_files(targets, 16000, num_workers=1)
     assert not (tmp_path / "out").exists()

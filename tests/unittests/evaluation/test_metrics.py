@@ -160,7 +160,7 @@ def test_mean_scores_without_any():
 )
 def test_missing_package_names_the_extra(monkeypatch, package, use):
     monkeypatch.setitem(sys.modules, package, None)
-    expected = rf"need {package}: .*'speechbrain-semamba\[train\]'"
+    expected = rf"need {package}; .*pip install '.\[train\]'"
     with pytest.raises(ImportError, match=expected):
         use()
 

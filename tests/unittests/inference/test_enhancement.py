@@ -137,10 +137,30 @@ def test_name_is_checked_before_the_work(enhancer, tmp_path, monkeypatch):
         enhancer.enhance_file(tmp_path / "in.wav", tmp_path / "out.xyz")
 
 
-def test_clipping_is_said(tmp_path, caplog):
-    write_audio_file(tmp_path / "loud.wav", torch.full((1, 9), 1.5), 16000)
+@pytest.mark.parametrize(
+    "subtype, ending, hint",
+    [
+        ("PCM_16", "wav", "clipped\n"),
+        ("FLOAT", "flac", "clipped; a .wav keeps floats\n"),
+    ],
+)
+def test_clipping_is_said(tmp_path, caplog, subtype, ending, hint):
+    like = tmp_path / "in.wav"
+    wav(like, 9, subtype=subtype)
+    path = tmp_path / f"loud.{ending}"
+    write_audio_file(path, torch.full((1, 9), 1.5), 16000, like)
     assert "peak 1.50 is above full scale" in caplog.text
-    assert soundfile.read(tmp_path / "loud.wav")[0].max() <= 1
+    assert caplog.text.endswith(hint)
+    assert soundfile.read(path)[0].max() <= 1
+
+
+def test_floats_are_not_clipped(tmp_path, caplog):
+    like = tmp_path / "in.wav"
+    wav(like, 9, subtype="FLOAT")
+    path = tmp_path / "loud.wav"
+    write_audio_file(path, torch.full((1, 9), 1.5), 16000, like)
+    assert caplog.text == ""
+    assert soundfile.read(path)[0].max() == 1.5
 
 
 def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

@@ -159,7 +159,7 @@ def test_bars_of_speechbrain(monkeypatch):
     def bar(*args, **kwargs):
         made = progress_bar(*args, **kwargs)
         made.clock = clock
-        made.began = made.now = made.told_at = clock()
+        made.began = made.now = made.last_time = clock()
         return made
 
     monkeypatch.setattr(sb.core, "tqdm", bar)
