@@ -12,6 +12,8 @@ from speechbrain_semamba.training.stop_signal import (
     TrainingStopped,
 )
 from speechbrain_semamba.training.window import Window
+from speechbrain_semamba.utils.distributed import unwrapped
+from speechbrain_semamba.utils.progress import library_bars
 from speechbrain_semamba.utils.workers import heed_parent_alone
 
 
@@ -62,6 +64,29 @@ class ResumableBrain(sb.Brain):
                 self.modules.generator, self.hparams.ema_decay
             )
             checkpointer.add_recoverable("generator_ema", self.averaged)
+
+    def fit(self, *args, **kwargs):
+        """As in SpeechBrain; its bars show more, and spare log files."""
+        with library_bars(sb.core, more=self.shown):
+            super().fit(*args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        """As in SpeechBrain, with the bars of ``fit``."""
+        with library_bars(sb.core):
+            return super().evaluate(*args, **kwargs)
+
+    def shown(self):
+        """Means and counts that the bar shows beside the loss."""
+        names = "discriminator", "pesq", "skipped"
+        return {k: v for k, v in self.stats.summary().items() if k in names}
+
+    def on_fit_start(self):
+        """As in SpeechBrain."""
+        super().on_fit_start()
+        if self.optimizer_step:  # in a process before this one
+            for optimizer in self.optimizers_dict.values():
+                # else a schedule's step warns that it comes too early
+                optimizer._opt_called = True
 
     def on_evaluate_start(self, max_key=None, min_key=None):
         """Recovers the best checkpoint; pretrained weights do without one.
@@ -160,28 +185,7 @@ class ResumableBrain(sb.Brain):
         torch.nn.Module
             What the yaml made.
         """
-        module = self.modules[name]
-        module = getattr(module, "module", module)
-        return getattr(module, "_orig_mod", module)
-
-    def part(self, name):
-        """A part of the generator, for a gradient of its own.
-
-        Arguments
-        ---------
-        name : str
-            The part's name in the generator.
-
-        Returns
-        -------
-        torch.nn.Module
-            None if the generator has none, or is compiled, and so all of a
-            piece.
-        """
-        module = self.modules.generator
-        if hasattr(getattr(module, "module", module), "_orig_mod"):
-            return None
-        return getattr(self.raw("generator"), name, None)
+        return unwrapped(self.modules[name])
 
     def generator_for(self, stage):
         """The generator that a stage uses: to be trained, or to be judged.
@@ -203,23 +207,6 @@ class ResumableBrain(sb.Brain):
     def on_stage_start(self, stage, epoch=None):
         """Begins with an empty window."""
         self.window.clear()
-
-    def update_average(self, loss, avg_loss):
-        """The mean loss of the epoch, which a resumed run goes on with.
-
-        Arguments
-        ---------
-        loss : torch.Tensor
-            Of the last batch; the window has told its losses already.
-        avg_loss : float
-            What was returned the last time.
-
-        Returns
-        -------
-        float
-            NaN before the first update.
-        """
-        return self.stats.summary().get("loss", math.nan)
 
     def save_within_epoch(self):
         """Saves a checkpoint from which this epoch goes on."""

@@ -2,6 +2,36 @@
 
 import contextlib
 
+from speechbrain_semamba.utils.distributed import unwrapped
+
+
+def part_of(network, name):
+    """A part of a network, for a gradient of its own.
+
+    Arguments
+    ---------
+    network : torch.nn.Module
+        Perhaps wrapped by DDP.
+    name : str
+        The part's name in it.
+
+    Returns
+    -------
+    torch.nn.Module
+        None if there is none, or if the network is compiled, and so all of a
+        piece.
+
+    Example
+    -------
+    >>> import torch
+    >>> network = torch.nn.Sequential(torch.nn.Linear(1, 1))
+    >>> part_of(network, "0"), part_of(torch.compile(network), "0")
+    (Linear(in_features=1, out_features=1, bias=True), None)
+    """
+    if hasattr(getattr(network, "module", network), "_orig_mod"):
+        return None
+    return getattr(unwrapped(network), name, None)
+
 
 @contextlib.contextmanager
 def seam_before(part):

@@ -157,3 +157,26 @@ def leave_group():
     """
     if is_distributed_initialized():
         torch.distributed.destroy_process_group()
+
+
+def unwrapped(network):
+    """A network without the wrappers of DDP and of compilation.
+
+    Arguments
+    ---------
+    network : torch.nn.Module
+        Wrapped or not.
+
+    Returns
+    -------
+    torch.nn.Module
+        What was wrapped.
+
+    Example
+    -------
+    >>> network = torch.nn.Linear(1, 1)
+    >>> unwrapped(torch.compile(network)) is unwrapped(network) is network
+    True
+    """
+    network = getattr(network, "module", network)
+    return getattr(network, "_orig_mod", network)

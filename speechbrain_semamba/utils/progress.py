@@ -4,6 +4,8 @@ A bar draws itself anew many times a second; in a log file each of these
 drawings stays.
 """
 
+import contextlib
+import functools
 import sys
 import time
 
@@ -15,8 +17,37 @@ SECONDS = 30
 SHORT_SECONDS = 1
 
 
+@contextlib.contextmanager
+def library_bars(module, more=dict):
+    """Has the bars of a library be ours.
+
+    Arguments
+    ---------
+    module : module
+        Whose global ``tqdm`` makes its bars, such as ``speechbrain.core``.
+    more : callable
+        As for ``progress_bar``.
+
+    Yields
+    ------
+    None
+    """
+    before = module.tqdm
+    module.tqdm = functools.partial(progress_bar, more=more)
+    try:
+        yield
+    finally:
+        module.tqdm = before
+
+
 def progress_bar(
-    iterable, desc=None, total=None, initial=0, disable=False, **looks
+    iterable,
+    desc=None,
+    total=None,
+    initial=0,
+    disable=False,
+    more=dict,
+    **looks,
 ):
     """Iterates, and shows on stderr how far it is.
 
@@ -34,6 +65,8 @@ def progress_bar(
         Items that were done before.
     disable : bool
         Whether to show nothing.
+    more : callable
+        Gives values by name that are shown beside those of ``set_postfix``.
     **looks
         More of ``tqdm``'s arguments, for a terminal.
 
@@ -48,10 +81,14 @@ def progress_bar(
     6
     """
     if disable or sys.stderr.isatty():
-        return tqdm(
+        bar = tqdm(
             iterable, desc, total, initial=initial, disable=disable, **looks
         )
-    return ProgressLines(iterable, desc, total, initial)
+    else:
+        bar = ProgressLines(iterable, desc, total, initial)
+    set_postfix = bar.set_postfix
+    bar.set_postfix = lambda **values: set_postfix(**values, **more())
+    return bar
 
 
 class ProgressLines:

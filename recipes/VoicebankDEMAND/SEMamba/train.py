@@ -41,6 +41,7 @@ from speechbrain_semamba.training.resumable import ResumableBrain
 from speechbrain_semamba.training.run_folder import run_folder
 from speechbrain_semamba.training.split_backward import (
     backward_part,
+    part_of,
     seam_before,
 )
 from speechbrain_semamba.training.stop_signal import TrainingStopped
@@ -91,13 +92,15 @@ class SEMambaBrain(ResumableBrain):
         The discriminator has no part in it: there is time to compute PESQ.
         """
         _, phase_hat, seam = enhanced.output
-        decoder, gradient = self.part("phase_decoder"), enhanced.phase_hat.grad
+        decoder = part_of(self.modules.generator, "phase_decoder")
+        gradient = enhanced.phase_hat.grad
         enhanced.pending = backward_part(phase_hat, gradient, seam, decoder)
 
     def generate(self, noisy, stage):
         """The generator's spectrum of a noisy one, and the seam in its graph."""
         context = self.training_ctx if stage == TRAIN else self.evaluation_ctx
-        with context, seam_before(self.part("phase_decoder")) as seam:
+        decoder = part_of(self.modules.generator, "phase_decoder")
+        with context, seam_before(decoder) as seam:
             return *self.generator_for(stage)(*noisy), seam
 
     def compute_forward(self, batch, stage):
