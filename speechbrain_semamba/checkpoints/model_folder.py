@@ -159,10 +159,10 @@ def prove(folder, name=None):
     """
     try:
         enhancer = WaveformEnhancement.from_hparams(
-            source=str(Path(folder).resolve()), run_opts={"device": "cpu"}
+            source=str(Path(folder).resolve())
         )
         wave = torch.sin(torch.arange(1600.0))[None]
-        enhanced = enhancer.enhance_batch(wave)
+        enhanced = enhancer.enhance_batch(wave).cpu()
     except Exception as error:  # whatever a class of the user's own raises
         raise ValueError(
             f"{name or folder} would not load with SpeechBrain: "

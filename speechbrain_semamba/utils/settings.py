@@ -45,11 +45,12 @@ def read_settings(path, overrides=None, resolve=True):
         with open(path, encoding="utf-8") as file, warnings.catch_warnings():
             # SpeechBrain's copy of a run's yaml names some anchors twice
             warnings.simplefilter("ignore", ReusedAnchorWarning)
-            if resolve:
-                file = resolve_references(file, overrides).getvalue()
             settings = YAML(typ="rt").load(file)
-    except (YAMLError, UnicodeDecodeError, TypeError, AttributeError) as error:
-        # the latter two are what resolve_references makes of no mapping
+            if resolve and isinstance(settings, dict):
+                file.seek(0)
+                resolved = resolve_references(file, overrides).getvalue()
+                settings = YAML(typ="rt").load(resolved)
+    except (YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is damaged: {_place(error)}") from error
     if not isinstance(settings, dict):
         raise ValueError(f"{path} is damaged: it holds no keys")

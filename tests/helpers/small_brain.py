@@ -10,6 +10,7 @@ from places import RECIPE
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.checkpoints import Checkpointer
 
+from speechbrain_semamba.evaluation.enhanced_files import EnhancedFiles
 from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
@@ -86,6 +87,7 @@ def make_brain(folder, networks, labels, hparams=None, **run_opts):
             "ema_decay": 0,
             "score_pool": GivenScores(labels),
             "num_logged_files": 0,
+            "enhanced_files": EnhancedFiles(folder, enabled=False),
             **(hparams or {}),
         },
         run_opts={"device": "cpu", "max_grad_norm": 0, **run_opts},
