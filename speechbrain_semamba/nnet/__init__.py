@@ -4,7 +4,8 @@
 - ``normalization``: instance normalisation that does not see padding
 - ``dense``: convolution blocks, and the dense block of dilated ones
 - ``upsample``: the transposed convolution that doubles the frequencies
-- ``mamba``: Mamba along time and frequency
+- ``mamba``: the Mamba mixer, and its block with a residual
+- ``tf_mamba``: Mamba along time and frequency, in both directions
 - ``losses``: the training objective, term by term
 - ``gradient``: whether a gradient may be asked for
 """

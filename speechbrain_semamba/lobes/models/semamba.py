@@ -9,7 +9,7 @@ from torch import nn
 
 from speechbrain_semamba.nnet.activations import LearnableSigmoid
 from speechbrain_semamba.nnet.dense import ConvBlock, DenseBlock
-from speechbrain_semamba.nnet.mamba import TFMamba
+from speechbrain_semamba.nnet.tf_mamba import TFMamba
 from speechbrain_semamba.nnet.upsample import Upsample
 from speechbrain_semamba.processing.lengths import ValidSizes
 from speechbrain_semamba.processing.precision import at_least_float32

@@ -182,15 +182,13 @@ def _(grad_y, u, delta, A, B, C, D, z, delta_bias, sizes, states, reverse):
     def new(shape):
         return states.new_empty(shape)
 
+    dim = u.shape[2:]
+    shapes = [x.shape for x in (u, delta, A, B, C)]
     return [
-        new(u.shape),
-        new(u.shape),
-        new(A.shape),
-        new(B.shape),
-        new(C.shape),
-        new(u.shape[2:]),
-        new((0,) if z is None else z.shape),
-        new(u.shape[2:]),
+        *map(new, shapes),
+        new(dim),
+        new(0 if z is None else z.shape),
+        new(dim),
     ]
 
 

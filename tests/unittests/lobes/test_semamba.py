@@ -322,3 +322,16 @@ def test_padding_leaves_bfloat16_as_it_is(backend):
         for lengths in (None, torch.tensor([1.0, 0.5])):
             generator(*noisy, lengths)
     assert seen == [torch.bfloat16] * 2
+
+
+@pytest.mark.parametrize("lengths", [None, (1.0, 0.4)])
+def test_compiled_in_one_graph(lengths):
+    """``fullgraph`` raises where a graph breaks: at a log, or at a loading."""
+    lengths = None if lengths is None else torch.tensor(lengths)
+    generator, noisy = build(), spectrum(2, 9)
+    torch._dynamo.reset()
+    fast = torch.compile(generator, fullgraph=True, backend="aot_eager")
+    for ours, expected in zip(
+        fast(*noisy, lengths), generator(*noisy, lengths)
+    ):
+        torch.testing.assert_close(ours, expected)

@@ -1,8 +1,12 @@
-"""What the tests of several operators need."""
+"""What the tests of several operators and layers need."""
+
+import dataclasses
 
 import pytest
+import torch
 
 from speechbrain_semamba.ops import backends, kernels
+from speechbrain_semamba.ops.backends import BACKENDS
 from speechbrain_semamba.ops.scan import mamba_ssm
 
 
@@ -32,3 +36,21 @@ def uncached():
     yield
     for function in functions:
         function.cache_clear()
+
+
+@pytest.fixture
+def fused(monkeypatch):
+    """A back end with a fused mixer, whose calls are recorded."""
+    calls = []
+
+    def fused_mixer(*tensors):
+        calls.append(tensors)
+        return torch.full(tensors[0].shape[:2] + (3,), 7.0)
+
+    row = dataclasses.replace(
+        BACKENDS["pytorch"],
+        fused_mixer=fused_mixer,
+        why_not_fused=lambda device_type: None,
+    )
+    monkeypatch.setitem(BACKENDS, "pytorch", row)
+    return calls
