@@ -610,7 +610,7 @@ def test_generator(lengths):
     for mode in (torch.enable_grad, torch.inference_mode):
         with mode():
             found, phase = (x.detach() for x in ours(*noisy, lengths))
-        assert (found - mag).abs().max() < 1e-5 * mag.max()
+        assert (found - mag).abs().max() < 1e-4 * mag.max()
         error = torch.polar(found, phase) - wave
         assert error.abs().max() < 1e-4 * mag.max()
 
