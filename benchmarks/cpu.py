@@ -12,7 +12,7 @@ import sys
 
 from enhancements import inference_section, peak_of_one_enhancement
 from measure import DTYPES, conditions
-from networks import MODELS
+from networks import MODELS, SCAN, STEPS
 from profiles import profile_section
 from scans import scan_section
 from training import training_section
@@ -47,13 +47,27 @@ def make_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     lists = {
-        "--models": (list(MODELS), {"choices": list(MODELS)}),
+        "--models": (["full", "small"], {"choices": list(MODELS)}),
         "--seconds": ([2, 4, 10], {"type": positive(float)}),
         "--threads": ([1, 2], {"type": positive(int)}),
         "--precisions": (list(DTYPES), {"choices": list(DTYPES)}),
     }
     for name, (default, kind) in lists.items():
         parser.add_argument(name, nargs="+", default=default, **kind)
+    parser.add_argument(
+        "--scan",
+        nargs=4,
+        type=positive(int),
+        default=SCAN,
+        metavar=("BATCH", "LENGTH", "DIM", "STATE"),
+    )
+    parser.add_argument(
+        "--steps",
+        nargs="+",
+        type=training_step,
+        default=STEPS,
+        metavar="MODEL,BATCH,SECONDS",
+    )
     parser.add_argument("--repeats", type=positive(int), default=5)
     parser.add_argument("--no-reference", action="store_true")
     parser.add_argument("--train", action="store_true")
@@ -74,6 +88,14 @@ def positive(kind):
         return value
 
     return number
+
+
+def training_step(text):
+    """The type of an argument such as small,4,1."""
+    model, batch, seconds = text.split(",")
+    if model not in MODELS:
+        raise ValueError
+    return model, positive(int)(batch), positive(float)(seconds)
 
 
 def make_sections(options):

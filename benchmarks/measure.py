@@ -19,6 +19,7 @@ from torch.nn.functional import linear
 from speechbrain_semamba.nnet.mamba import Mamba
 from speechbrain_semamba.nnet.upsample import Upsample
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.processing.precision import why_not_bf16
 
 #: Cores that others may keep busy; more makes times worthless, ratios less so
 QUIET = 0.1
@@ -34,6 +35,7 @@ def conditions():
         f"- CPU: {_cpu_name()}, {os.cpu_count()} cores",
         f"- PyTorch {torch.__version__}",
         f"- instructions of the compiled kernels: {kernels.instructions()}",
+        f"- bfloat16 arithmetic: {'no' if why_not_bf16() else 'yes'}",
         f"- cores that other processes kept busy at the start: {busy:.2f}",
     ]
     if not busy <= QUIET:  # or it is unknown

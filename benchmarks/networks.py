@@ -18,7 +18,7 @@ from speechbrain_semamba.utils.settings import read_settings
 
 SAMPLE_RATE = 16000
 
-#: As in hparams/semamba.yaml and hparams/semamba_mini.yaml
+#: As in hparams/semamba.yaml and hparams/semamba_mini.yaml; for the tests
 MODELS = {
     "full": {},
     "small": {
@@ -28,10 +28,14 @@ MODELS = {
         "d_conv": 4,
         "expand": 2,
     },
+    "tiny": {"channels": 4, "num_blocks": 1, "d_state": 2, "expand": 1},
 }
 
 #: Batch, length, dim and state of the scan alone
 SCAN = (100, 400, 256, 16)
+
+#: Model, batch and seconds of the training steps
+STEPS = (("small", 4, 1), ("small", 1, 1), ("full", 1, 1))
 
 RECIPE = pathlib.Path(__file__).parents[1] / "recipes/VoicebankDEMAND/SEMamba"
 LOSS_WEIGHTS = read_settings(
@@ -175,10 +179,10 @@ class TrainingStep:
         return torch.cat(grads)
 
 
-def scan_inputs(batch, precision, grad):
+def scan_inputs(sizes, precision, grad):
     """Arguments of the scan, as Mamba gives them under autocast."""
     torch.manual_seed(0)
-    _, length, dim, state = SCAN
+    batch, length, dim, state = sizes
     shapes = dict.fromkeys(("u", "delta", "z"), (batch, length, dim))
     shapes.update(dict.fromkeys("BC", (batch, length, state)))
     inputs = {
@@ -200,9 +204,9 @@ def scan_results(inputs, backend, backward):
     return torch.autograd.grad(y, list(inputs.values()), grad)
 
 
-def scan_error(precision, backward):
+def scan_error(sizes, precision, backward):
     """Largest relative error of ours against the reference in float64."""
-    inputs = scan_inputs(2, precision, backward)
+    inputs = scan_inputs((2, *sizes[1:]), precision, backward)
     exact = {
         k: v.detach().double().requires_grad_(backward)
         for k, v in inputs.items()

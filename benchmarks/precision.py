@@ -1,50 +1,73 @@
+#!/usr/bin/env python3
 """What bfloat16 costs: scores of the test files in both precisions.
 
 > python benchmarks/precision.py --model FOLDER --data_folder FOLDER
 
 The data folder is VoiceBank-DEMAND's, at 16 kHz: clean_testset_wav and
-noisy_testset_wav. Prints a Markdown table.
+noisy_testset_wav. Prints a Markdown table. bfloat16 computes the same on a
+processor without its arithmetic, only slower.
 """
 
 import argparse
 
-import torch
+from markdown import table
+from measure import DTYPES, conditions, relative_error
+from networks import inference
 from speechbrain.dataio import audio_io
 from tqdm import tqdm
 
 from speechbrain_semamba.dataio.pairs import read_pairs
-from speechbrain_semamba.evaluation.metrics import METRICS, mean_scores
+from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
+from speechbrain_semamba.evaluation.metrics import METRICS
 from speechbrain_semamba.evaluation.score_pool import ScorePool
 from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
 
 
 def main():
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--data_folder", required=True)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--model", required=True, metavar="FOLDER")
+    parser.add_argument("--data_folder", required=True, metavar="FOLDER")
+    parser.add_argument("--workers", type=int, default=2, help="that score")
+    parser.add_argument("--files", type=int, help="take only so many")
     options = parser.parse_args()
-    folder = options.data_folder
-    halves = [f"{folder}/{half}_testset_wav" for half in ("clean", "noisy")]
-    pairs = read_pairs({"test": halves})["test"].values()
+    halves = (
+        f"{options.data_folder}/{half}_testset_wav"
+        for half in ("clean", "noisy")
+    )
+    pairs = read_pairs({"test": halves})["test"]
+    pairs = dict(list(pairs.items())[: options.files])
+    enhancer = SEMambaEnhancement.from_hparams(
+        source=options.model, run_opts={"device": "cpu", "precision": "fp32"}
+    )
     pool = ScorePool(num_workers=options.workers)
-    print(f"{len(pairs)} files\n")
-    print(f"| precision | {' | '.join(METRICS)} |\n|{'---|' * 4}")
-    for precision in ("fp32", "bf16"):
-        enhancer = SEMambaEnhancement.from_hparams(
-            source=options.model, run_opts={"precision": precision}
-        )
-        clean, enhanced = [], []
-        for pair in tqdm(pairs, desc=precision):
-            wav, _ = audio_io.load(str(pair.clean))
-            noisy, _ = audio_io.load(str(pair.noisy))
-            clean.append(wav[0].numpy())
-            enhanced.append(enhancer.enhance_batch(noisy)[0].numpy())
-        means = mean_scores(pool.run(clean, enhanced, METRICS, "scores"))
-        values = " | ".join(f"{means[name]:.4f}" for name in METRICS)
-        print(f"| {precision} | {values} |", flush=True)
+    files, errors = FileScores(pool, list(METRICS), DTYPES), []
+    for key, pair in tqdm(pairs.items(), "enhancing"):
+        waves = enhance_both(enhancer, pair)
+        errors.append(relative_error(waves["bf16"], waves["fp32"]))
+        files.start(key, {}, waves)
+    means = means_by_kind(files.finish(progressbar=True))
+    pool.close()
+    print("\n".join(conditions()))
+    print(f"- {len(pairs)} files; the largest difference of a bf16 wave is")
+    print(f"  {max(errors):.1e} of the largest sample of the fp32 wave\n")
+    rows = [
+        [kind, *(f"{means[kind][name]:.4f}" for name in METRICS)]
+        for kind in DTYPES
+    ]
+    print(table(["precision", *METRICS], rows))
+
+
+def enhance_both(enhancer, pair):
+    """The clean wave and the enhanced ones by precision, [samples] each."""
+    clean, _ = audio_io.load(str(pair.clean))
+    noisy, _ = audio_io.load(str(pair.noisy))
+    waves = {"clean": clean[0]}
+    for precision in DTYPES:
+        with inference(precision):
+            waves[precision] = enhancer.enhance_batch(noisy)[0]
+    return waves
 
 
 if __name__ == "__main__":
-    torch.set_grad_enabled(False)
     main()

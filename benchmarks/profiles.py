@@ -1,6 +1,7 @@
 """Where the time goes, by operator."""
 
 import os
+from statistics import median_high
 
 import torch
 from measure import progress
@@ -11,14 +12,16 @@ from torch.profiler import ProfilerActivity, profile
 def profile_section(options):
     """Tables by operator of one enhancement and one training step."""
     torch.set_num_threads(max(options.threads))
+    model, seconds = options.models[0], median_high(options.seconds)
     runs = {
-        f"full, {precision}, 4 s": Enhancement(
-            "full", "cpu", precision, noise(4)
+        f"{model}, {precision}, {seconds:g} s": Enhancement(
+            model, "cpu", precision, noise(seconds)
         )
         for precision in options.precisions
     }
-    runs["training step of small, batch 4 x 1 s"] = TrainingStep(
-        "small", "cpu", 4, 1
+    name, batch, seconds = options.steps[0]
+    runs[f"training step of {name}, batch {batch} x {seconds:g} s"] = (
+        TrainingStep(name, "cpu", batch, seconds)
     )
     lines = [f"## By operator, threads {max(options.threads)}\n"]
     for name, run in runs.items():

@@ -6,7 +6,7 @@ from statistics import median
 import torch
 from markdown import table
 from measure import interleaved, progress, ratio
-from networks import SCAN, scan_error, scan_inputs, scan_results
+from networks import scan_error, scan_inputs, scan_results
 
 
 def scan_section(options):
@@ -21,7 +21,7 @@ def scan_section(options):
     names = (
         "precision, pass, threads, ours, PyTorch, ours / PyTorch, error"
     ).split(", ")
-    sizes = "batch {}, length {}, dim {}, state {}".format(*SCAN)
+    sizes = "batch {}, length {}, dim {}, state {}".format(*options.scan)
     return f"""## Selective scan alone, G updates/s
 
 {table(names, rows)}
@@ -35,7 +35,7 @@ it is the largest among the gradients.
 def scan_row(options, threads, precision, backward):
     """One row of that table."""
     torch.set_num_threads(threads)
-    inputs = scan_inputs(SCAN[0], precision, backward)
+    inputs = scan_inputs(options.scan, precision, backward)
     kind = "forward and backward" if backward else "forward"
     with progress(f"scan {precision} {kind}, threads {threads}"):
         times = interleaved(
@@ -45,7 +45,7 @@ def scan_row(options, threads, precision, backward):
             },
             options.repeats,
         )
-    updates = torch.Size(SCAN).numel() / 1e9
+    updates = torch.Size(options.scan).numel() / 1e9
     return [
         precision,
         kind,
@@ -53,5 +53,5 @@ def scan_row(options, threads, precision, backward):
         updates / median(times["cpu"]),
         updates / median(times["pytorch"]),
         ratio(times["pytorch"], times["cpu"]),
-        f"{scan_error(precision, backward):.1e}",
+        f"{scan_error(options.scan, precision, backward):.1e}",
     ]

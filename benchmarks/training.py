@@ -14,15 +14,12 @@ from measure import (
 )
 from networks import TrainingStep
 
-#: Model, batch and seconds of the training steps
-STEPS = (("small", 4, 1), ("small", 1, 1), ("full", 1, 1))
-
 
 def training_section(options):
     """The table of training steps."""
     rows = [
         training_row(options, threads, *step)
-        for step in STEPS
+        for step in options.steps
         if step[0] in options.models
         for threads in options.threads
     ]
@@ -44,7 +41,7 @@ makes a full step of every gradient, the rounding errors among them.
 def training_row(options, threads, model, batch, seconds):
     """One row of that table."""
     torch.set_num_threads(threads)
-    what = f"step of {model}, batch {batch} x {seconds} s, threads {threads}"
+    what = f"step of {model}, batch {batch} x {seconds:g} s, threads {threads}"
 
     def both():
         for backend in ("cpu", "pytorch"):
@@ -64,7 +61,7 @@ def training_row(options, threads, model, batch, seconds):
     return [
         model,
         batch,
-        seconds,
+        f"{seconds:g}",
         threads,
         median(times["ours"]),
         median(times["PyTorch"]),

@@ -8,7 +8,15 @@ are rounding noise where a bias stands before a normalisation.
 
 import pytest
 import torch
-from places import OFFICIAL
+from official_numbers import (
+    SAMPLES,
+    STRIDE,
+    load_official,
+    noisy_spectrum,
+    noisy_wave,
+    relative_error,
+    rounding,
+)
 from small_brain import make_batch, make_brain, step
 
 from speechbrain_semamba.checkpoints.official_weights import (
@@ -23,7 +31,6 @@ from speechbrain_semamba.lobes.models.semamba import SEMamba
 from speechbrain_semamba.ops.backends import BACKENDS
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
 
-STRIDE, SAMPLES = 16, 8  # as in make_compact.py
 CPU_BACKENDS = [
     name for name, row in BACKENDS.items() if row.why_not("cpu") is None
 ]
@@ -31,7 +38,7 @@ CPU_BACKENDS = [
 
 @pytest.fixture(scope="module")
 def official():
-    return torch.load(OFFICIAL, weights_only=True)
+    return load_official()
 
 
 @pytest.fixture(params=CPU_BACKENDS)
@@ -75,32 +82,11 @@ def make_discriminator(official, dtype):
     return model.to(dtype)
 
 
-def noisy_wave(official, dtype):
-    return official["noisy"][None].to(dtype) / 2**15
-
-
-def noisy_spectrum(official, dtype):
-    """As the official code met it: with its signs of the phase."""
-    noisy = noisy_wave(official, dtype)
-    mag, phase = MagPhaseSTFT().to(dtype).analyze(noisy * rms_gain(noisy))
-    return mag, phase.abs() * official["noisy_sign"]
-
-
-def relative_error(ours, theirs):
-    return ((ours - theirs).norm() / theirs.norm()).item()
-
-
 def phase_error(ours, theirs):
     return relative_error(
         torch.polar(torch.ones_like(ours), ours),
         torch.polar(torch.ones_like(theirs), theirs),
     )
-
-
-def rounding(dtype):
-    """What rounding may do in a pass: the phase of a quiet bin is the angle
-    of a small number that is what is left of large ones."""
-    return 10000 * torch.finfo(dtype).eps
 
 
 def test_sizes_are_read_off_the_weights(official):

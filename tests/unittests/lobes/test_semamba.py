@@ -22,6 +22,12 @@ def enhance():
     return SEMambaEnhancer(build())
 
 
+@pytest.fixture(scope="module")
+def exact():
+    """In float64: the angle of a short vector is not exact in float32."""
+    return SEMambaEnhancer(build()).double()
+
+
 @pytest.fixture(autouse=True)
 def no_gradient():
     with torch.no_grad():
@@ -101,21 +107,22 @@ def test_generator_ragged_equals_alone():
         assert_same_angle(ours[1][i, :size], alone[1][0], atol=2e-6)
 
 
-def test_enhancer_ragged_equals_alone(enhance):
+def test_enhancer_ragged_equals_alone(exact):
     wav, lengths = padded_batch(RAGGED)
-    together, (mag, phase) = enhance(wav, lengths)
+    wav = wav.double()
+    together, (mag, phase) = exact(wav, lengths)
     assert together.shape == wav.shape
     assert mag.shape == phase.shape == (5, 161, 201)
     for i, size in enumerate(RAGGED):
-        alone, (mag_alone, _) = enhance(wav[i : i + 1, :size])
+        alone, (mag_alone, _) = exact(wav[i : i + 1, :size])
         assert alone.abs().max() > 1e-4
         torch.testing.assert_close(
-            together[i, :size], alone[0], atol=1e-5, rtol=0
+            together[i, :size], alone[0], atol=1e-9, rtol=0
         )
         assert not together[i, size:].any()
         frames = mag_alone.shape[1]
         torch.testing.assert_close(
-            mag[i, :frames], mag_alone[0], atol=1e-5, rtol=0
+            mag[i, :frames], mag_alone[0], atol=1e-9, rtol=0
         )
 
 
@@ -128,13 +135,14 @@ def test_enhancer_ragged_equals_alone_for_any_wave(enhance, seed):
     for i, size in enumerate(sizes):
         alone, _ = enhance(wav[i : i + 1, :size])
         error = (together[i, :size] - alone[0]).abs().max()
-        assert error < 1e-5 * alone.abs().max()
+        eps = torch.finfo(wav.dtype).eps
+        assert error < 1000 * eps * alone.abs().max()
 
 
-def test_lengths_of_one_change_nothing(enhance):
-    wav = noise(2, 3000)
-    together, _ = enhance(wav, torch.ones(2))
-    torch.testing.assert_close(together, enhance(wav)[0], atol=1e-5, rtol=0)
+def test_lengths_of_one_change_nothing(exact):
+    wav = noise(2, 3000).double()
+    together, _ = exact(wav, torch.ones(2))
+    torch.testing.assert_close(together, exact(wav)[0], atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("length", [1, 150, 201, 16000, 16123])
@@ -168,14 +176,14 @@ def test_silence_gives_silence(enhance, ragged):
     assert enhanced[1].any() and enhanced.isfinite().all()
 
 
-def test_stereo_as_a_batch_of_two(enhance):
+def test_stereo_as_a_batch_of_two(exact):
     """The level of one channel is nothing to the other."""
-    wav = noise(2, 3000) * torch.tensor([[1.0], [1e-3]])
-    stereo, _ = enhance(wav)
+    wav = noise(2, 3000) * torch.tensor([[1.0], [1e-3]]).double()
+    stereo, _ = exact(wav)
     for i in range(2):
-        alone, _ = enhance(wav[i : i + 1])
+        alone, _ = exact(wav[i : i + 1])
         level = wav[i].abs().max()
-        assert (stereo[i] - alone[0]).abs().max() < 1e-5 * level
+        assert (stereo[i] - alone[0]).abs().max() < 1e-9 * level
 
 
 def scaling_error(enhance, wav, scale):
@@ -290,7 +298,7 @@ def test_generator_on_the_kernels(lengths):
     for mode in (torch.enable_grad, torch.inference_mode):
         with mode():
             found, phase = (x.detach() for x in ours(*noisy, lengths))
-        assert (found - mag).abs().max() < 1e-5 * mag.max()
+        assert (found - mag).abs().max() < 1e-4 * mag.max()
         error = torch.polar(found, phase) - wave
         assert error.abs().max() < 1e-4 * mag.max()
 

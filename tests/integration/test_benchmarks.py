@@ -1,0 +1,91 @@
+"""Each benchmark as a command, with sizes so small that only it is tested."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from places import ROOT
+
+from speechbrain_semamba.ops import kernels
+
+BENCHMARKS = ROOT / "benchmarks"
+REASON = kernels.why_not()
+
+
+def run_benchmark(name, *options):
+    """What it prints, with one thread for all that is not told otherwise."""
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / name, *map(str, options)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return run.stdout
+
+
+def rows_of(text, first):
+    """The lines below the head of a table whose first column has a name."""
+    lines = iter(text.splitlines())
+    assert any(line.startswith(f"| {first} |") for line in lines), text
+    next(lines)
+    rows = []
+    for line in lines:
+        if not line.startswith("| "):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+@pytest.mark.skipif(REASON is not None, reason=str(REASON))
+def test_cpu(tmp_path):
+    table = tmp_path / "table.md"
+    tiny = "--models tiny --seconds 0.1 --threads 1 --repeats 1".split()
+    tiny += "--scan 2 5 3 2 --steps tiny,1,0.1 --train --profile".split()
+    printed = run_benchmark("cpu.py", *tiny, "--output", table)
+    assert table.read_text().strip() == printed.strip()
+    enhancements = rows_of(printed, "model | precision")
+    assert [row[1] for row in enhancements] == ["fp32", "bf16"]
+    error = float(enhancements[0][-1])
+    assert error < 1e-3
+    assert len(rows_of(printed, "precision | pass")) == 3
+    (step,) = rows_of(printed, "model | batch")
+    assert step[:4] == ["tiny", "1", "0.1", "1"]
+    assert float(step[-1]) < 1e-6
+    assert "aten::mkldnn_convolution" in printed
+
+
+def test_precision(model_folder):
+    corpus = ROOT / "samples" / "voicebank_mini"
+    printed = run_benchmark(
+        *("precision.py", "--model", model_folder),
+        *("--data_folder", corpus, "--workers", 0, "--files", 1),
+    )
+    rows = rows_of(printed, "precision | pesq")
+    assert [row[0] for row in rows] == ["fp32", "bf16"]
+    for scores in zip(*(map(float, row[1:]) for row in rows)):
+        assert scores[0] == pytest.approx(scores[1], rel=0.1)
+    assert "1 files" in printed
+
+
+def test_pesq_wait(tmp_path):
+    table = tmp_path / "table.md"
+    printed = run_benchmark(
+        *("pesq_wait.py", "--rounds", 1, "--batch", 1, "--seconds", 0.01),
+        *("--output", table),
+    )
+    assert table.read_text().strip() == printed.strip()
+    rows = rows_of(printed, "networks' time (s)")
+    assert len(rows) == 3
+    for _, _, step, wait, _ in rows:
+        assert 1000 * float(step) >= float(wait) - 1
+
+
+def test_each_script_is_tested():
+    scripts = {
+        path.stem
+        for path in BENCHMARKS.glob("*.py")
+        if "__main__" in path.read_text(encoding="utf-8")
+    }
+    assert {f"test_{name}" for name in scripts} <= set(globals())
