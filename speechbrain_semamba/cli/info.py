@@ -20,6 +20,7 @@ def run(options):
         BACKENDS,
         choose_backend,
     )
+    from speechbrain_semamba.processing.precision import why_not_bf16
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"speechbrain-semamba {__version__}")
@@ -33,3 +34,4 @@ def run(options):
         print(f"instructions of scan cpu: {kernels.instructions()}")
     print(f"scan cuda, fused mixer: {mamba_ssm.why_not_fused() or 'ready'}")
     print(f"scan auto on {device}: {choose_backend(device)}")
+    print(why_not_bf16(device) or f"bf16 on {device}: ready")

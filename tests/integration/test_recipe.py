@@ -16,6 +16,7 @@ from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
 from speechbrain_semamba.cli import main
+from speechbrain_semamba.processing.precision import why_not_bf16
 
 CORPUS = ROOT / "samples" / "voicebank_mini"
 sys.path.insert(0, str(RECIPE))  # as for train.py, whose yaml names its files
@@ -268,6 +269,8 @@ def test_debug_in_half_precision_with_accumulation(small_corpus, tmp_path):
     log = (tmp_path / "out" / "train_log.txt").read_text()
     assert "nan" not in log and log.count("test pesq: ") == 1
     assert not (tmp_path / "out" / "model").exists()
+    lines = run.stdout.count("computing in float32")
+    assert lines == (0 if why_not_bf16("cpu") is None else 1)
 
 
 def test_odd_training_files_do_no_harm(small_corpus, tmp_path):

@@ -74,6 +74,7 @@ def test_info_names_each_back_end(capsys):
     assert main(["info"]) == 0
     printed = capsys.readouterr().out
     assert "scan pytorch: ready" in printed
+    assert "bf16" in printed
     assert "scan reference: ready" in printed
     assert "scan cuda: " in printed
     assert "scan cpu: " in printed
