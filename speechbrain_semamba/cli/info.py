@@ -16,6 +16,7 @@ def run(options):
     from speechbrain_semamba import __version__
     from speechbrain_semamba.ops import kernels
     from speechbrain_semamba.ops.backends import BACKENDS, choose_backend
+    from speechbrain_semamba.processing.precision import why_not_bf16
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"speechbrain-semamba {__version__}")
@@ -31,3 +32,4 @@ def run(options):
     if kernels.why_not() is None:
         print(f"instructions of the CPU kernels: {kernels.instructions()}")
     print(f"scan auto on {device}: {choose_backend(device).name}")
+    print(why_not_bf16(device) or f"bf16 on {device}: ready")

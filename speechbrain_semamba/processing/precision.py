@@ -5,7 +5,7 @@ import os
 import platform
 
 import torch
-from speechbrain.utils.distributed import infer_device
+from speechbrain.utils.distributed import if_main_process, infer_device
 from speechbrain.utils.run_opts import RunOptions
 
 logger = logging.getLogger(__name__)
@@ -47,9 +47,10 @@ def choose_precision(wanted, device="cpu"):
     "auto" takes float32. bfloat16 is faster where the hardware has it, 1.4 to
     1.8 times on a CPU, and costs nothing in the scores that
     ``benchmarks/precision.py`` has compared: PESQ 1.6879 against 1.6873. But
-    that was one model of 16 channels and one block; the paper's size has not
-    been measured, single samples differ by up to 5 % of the peak (random
-    weights), and one command would write other files on another processor.
+    that was one model of 16 channels and one block, and the paper's size has
+    not been measured; with random weights single samples differ by 5 % of the
+    peak, with 8 channels by a third of it; and SpeechBrain's own interface,
+    or the same command on another processor, would give other waves.
 
     "bf16" takes bfloat16 unless that would be slower than float32, as it is
     on a CPU that has to emulate it; then it says so, in one line.
@@ -74,7 +75,8 @@ def choose_precision(wanted, device="cpu"):
     if wanted == "auto":
         return "fp32"
     if wanted == "bf16" and (reason := why_not_bf16(device)):
-        logger.warning("%s: computing in float32, which is faster", reason)
+        if if_main_process():
+            logger.warning("%s: computing in float32, which is faster", reason)
         return "fp32"
     return wanted
 

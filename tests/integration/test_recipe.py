@@ -19,6 +19,7 @@ from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
 from speechbrain_semamba.cli import main
+from speechbrain_semamba.processing.precision import why_not_bf16
 from speechbrain_semamba.utils.folder_lock import folder_lock
 
 CORPUS = ROOT / "samples" / "voicebank_mini"
@@ -276,6 +277,8 @@ def test_debug_in_half_precision_with_accumulation(small_corpus, tmp_path):
     log = (tmp_path / "out" / "train_log.txt").read_text()
     assert "nan" not in log and log.count("test pesq: ") == 1
     assert not (tmp_path / "out" / "model").exists()
+    lines = run.stdout.count("computing in float32")
+    assert lines == (0 if why_not_bf16("cpu") is None else 1)
 
 
 def test_odd_training_files_do_no_harm(small_corpus, tmp_path):

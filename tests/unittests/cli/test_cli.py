@@ -96,6 +96,7 @@ def test_info_names_each_back_end(capsys):
         assert f"scan {name}: " in printed
     assert "scan pytorch: ready" in printed
     assert "scan mamba_ssm, fused mixer: " in printed
+    assert "bf16" in printed
 
 
 #: A wrong use, the exit status, and what the line says
