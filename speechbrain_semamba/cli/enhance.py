@@ -40,13 +40,11 @@ def run(options):
     _check_files(options)
     import torch
 
+    from speechbrain_semamba.utils.devices import check_device
+
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    try:
-        torch.empty(0, device=options.device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
-        raise ValueError(f"--device {options.device}: {reason}") from error
+    check_device(options.device)
     try:
         enhancer = _load_model(options)
         enhancer.enhance_file(options.in_file, options.out_file)

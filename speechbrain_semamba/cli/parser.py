@@ -1,8 +1,9 @@
 """The parser of the command line: a mistake is one line, with the way out."""
 
 import argparse
-import difflib
 import sys
+
+from speechbrain_semamba.utils.messages import nearest
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -44,12 +45,10 @@ class OneLineParser(argparse.ArgumentParser):
             if name == "--" or (self._subparsers and name[:1] != "-"):
                 break
             if name.startswith("--") and name not in self._options:
-                self.error(f"there is no option {name}{self._near(name)}")
+                self.error(
+                    f"there is no option {name}{nearest(name, self._options)}"
+                )
         return super().parse_known_args(args, namespace)
-
-    def _near(self, name):
-        near = difflib.get_close_matches(name, self._options, n=1)
-        return f", the nearest is {near[0]}" if near else ""
 
     def error(self, message):
         """Ends the process with status 2."""

@@ -1,17 +1,17 @@
 """The command line of a recipe: what it says, and what is wrong with it."""
 
 import contextlib
-import difflib
 import io
 from dataclasses import dataclass, fields
 
-import torch
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
+from speechbrain_semamba.utils.devices import check_device
 from speechbrain_semamba.utils.distributed import rank_and_size
+from speechbrain_semamba.utils.messages import nearest
 from speechbrain_semamba.utils.settings import flatten, read_settings, tag_of
 
 #: Stands for the output folder, so that settings survive its moving
@@ -135,7 +135,7 @@ def read_command(arguments):
     for key, node in preview.items():
         if tag_of(node) == "!PLACEHOLDER" and key not in values:
             raise ValueError(f"{key} must be given: --{key}=...")
-    _check_device(run_opts.device or preview.get("device"))
+    check_device(run_opts.device or preview.get("device") or "cpu")
     return Command(hparams_file, run_opts, values)
 
 
@@ -144,9 +144,7 @@ def _check_names(arguments, known):
     names = [word.split("=")[0] for word in arguments if word[:2] == "--"]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
-            hint = f"; the nearest is {near[0]}" if near else ""
-            raise ValueError(f"there is no option {name}{hint}")
+            raise ValueError(f"there is no option {name}{nearest(name, known)}")
         if names.count(name) > 1:
             raise ValueError(f"{name} must be given once, not twice")
 
@@ -188,17 +186,6 @@ def _check_value(key, given, default):
     if isinstance(default, dict):
         for name in default.keys() & given.keys():
             _check_value(f"{key}.{name}", given[name], default[name])
-
-
-def _check_device(device):
-    """Whether PyTorch can compute there."""
-    if device is None:
-        return
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
-        raise ValueError(f"--device={device}: {reason}") from error
 
 
 def _as_yaml(values):

@@ -19,17 +19,22 @@ def heeding_interrupts(message):
 
     Yields
     ------
-    None
-        Outside the main thread, and where the process has another way with
-        Ctrl-C (``nohup`` ignores it), this changes nothing.
+    list
+        Empty until Ctrl-C came: a library may turn what interrupts it into an
+        error of its own. Outside the main thread, and where the process has
+        another way with Ctrl-C (``nohup`` ignores it), nothing is changed.
 
     Example
     -------
-    >>> with heeding_interrupts("interrupted"):
+    >>> with heeding_interrupts("interrupted") as received:
     ...     import math
+    >>> received
+    []
     """
+    received = []
 
     def heed(number, frame):
+        received.append(number)
         while frame is not None:
             if frame.f_code.co_filename.startswith("<frozen importlib"):
                 os.write(2, f"{message}\n".encode())
@@ -42,7 +47,7 @@ def heeding_interrupts(message):
         with contextlib.suppress(ValueError):  # raised outside the main thread
             signal.signal(signal.SIGINT, heed)
     try:
-        yield
+        yield received
     finally:
         if signal.getsignal(signal.SIGINT) is heed:
             signal.signal(signal.SIGINT, before)

@@ -1,5 +1,6 @@
 """Errors in one line."""
 
+import difflib
 import re
 
 # what torch.save says, without an error number, when it cannot write
@@ -80,3 +81,27 @@ def is_out_of_memory(error):
     """
     words = "out of memory", "allocate memory", "enough memory", "bad_alloc"
     return isinstance(error, MemoryError) or any(w in str(error) for w in words)
+
+
+def nearest(name, known):
+    """What a mistyped name was meant to be, to end a sentence with.
+
+    Arguments
+    ---------
+    name : str
+        What was typed.
+    known : list of str
+        What there is.
+
+    Returns
+    -------
+    str
+        Empty if nothing is near.
+
+    Example
+    -------
+    >>> nearest("--modle", ["--model", "--device"])
+    ', the nearest is --model'
+    """
+    near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
+    return f", the nearest is {near[0]}" if near else ""

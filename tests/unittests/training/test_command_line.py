@@ -57,7 +57,7 @@ def test_values_are_those_of_the_command_line(read):
         (["--sizes=3"], "sizes must be such as {key: value}, not 3"),
         (["--sizes={a: x}"], "sizes.a must be a number, not 'x'"),
         (["--sizes={a: 1"], "is not readable as yaml"),
-        (["--lrr=1"], "there is no option --lrr; the nearest is --lr"),
+        (["--lrr=1"], "there is no option --lrr, the nearest is --lr"),
         (["--max_grad=1"], "the nearest is --max_grad_norm"),
         (["--qwertz=1"], "there is no option --qwertz"),
         (["--lr=1", "--lr=2"], "--lr must be given once, not twice"),
@@ -65,7 +65,7 @@ def test_values_are_those_of_the_command_line(read):
         (["lr=3"], "'lr=3' belongs to no option"),
         (["--precision=int8"], "--precision: invalid choice: 'int8'"),
         (["--debug_batches=x"], "--debug_batches: invalid int value: 'x'"),
-        (["--data_folder=x", "--device=abacus"], "--device=abacus: "),
+        (["--data_folder=x", "--device=abacus"], "--device abacus: "),
     ],
 )
 def test_mistakes_in_one_line(read, options, told):
