@@ -2,15 +2,22 @@
 
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 import soundfile
 from speechbrain.dataio import audio_io
 
+from speechbrain_semamba.dataio.audio_headers import count_missing_bytes
 from speechbrain_semamba.utils.messages import first_line
 from speechbrain_semamba.utils.whole_files import whole_file
 
 logger = logging.getLogger(__name__)
+
+#: Encodings to take over from another file; what else a format has, such as
+#: MP3 inside WAV, libsndfile may read without being able to write it
+LOSSLESS = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+LOSSY = {"OGG": "OPUS"}
 #: Encodings that hold samples above full scale
 FLOATS = "FLOAT", "DOUBLE"
 
@@ -57,6 +64,10 @@ def read_audio_file(path):
         ) from error
     if wav.shape[1] == 0:
         raise ValueError(f"{path} is empty: it holds 0 samples")
+    if missing := count_missing_bytes(path):
+        logger.warning(
+            "%s is cut short: its header promises %d more bytes", path, missing
+        )
     return wav.contiguous(), rate
 
 
@@ -77,8 +88,9 @@ def check_audio_name(path):
     ------
     ValueError
         If the ending names no format that libsndfile writes.
-    FileNotFoundError
-        If the folder is not there.
+    OSError
+        If the folder is not there or cannot be written to, or the name is
+        that of a folder or too long.
 
     Example
     -------
@@ -94,7 +106,15 @@ def check_audio_name(path):
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent}")
-    return name
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            return name
+    except OSError as error:
+        raise OSError(
+            f"{path.parent} cannot be written to: {error.strerror}"
+        ) from error
 
 
 def write_audio_file(path, wav, rate, like=None):
@@ -114,16 +134,18 @@ def write_audio_file(path, wav, rate, like=None):
 
     Raises
     ------
-    ValueError, FileNotFoundError
+    ValueError
         As ``check_audio_name``.
     OSError
-        If the file cannot be written.
+        As ``check_audio_name``, or if the file cannot be written.
     """
     name = check_audio_name(path)
     path = Path(path)
-    wanted = subtype = soundfile.info(str(like)).subtype if like else None
-    if wanted is None or not soundfile.check_format(name, wanted):
-        subtype = soundfile.default_subtype(name)
+    wanted = soundfile.info(str(like)).subtype if like else None
+    kept = wanted in LOSSLESS or LOSSY.get(name) == wanted
+    subtype = soundfile.default_subtype(name)
+    if kept and soundfile.check_format(name, wanted):
+        subtype = wanted
     if subtype not in FLOATS and wav.abs().max() > 1:
         logger.warning(
             "%s: peak %.2f is above full scale and was clipped%s",

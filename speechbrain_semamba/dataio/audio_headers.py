@@ -104,7 +104,7 @@ def _read_header(path):
             return None, "empty (0 samples)"
         if header.channels != 1:
             return None, f"not mono ({header.channels} channels)"
-        missing = _count_missing_bytes(path)
+        missing = count_missing_bytes(path)
         if missing:
             return None, f"unreadable (truncated by {missing} bytes)"
         if header.format == "FLAC":
@@ -116,10 +116,20 @@ def _read_header(path):
     return header, None
 
 
-def _count_missing_bytes(path):
-    """Returns how many bytes of its samples a WAV file lacks.
+def count_missing_bytes(path):
+    """How many bytes of its samples a WAV file lacks.
 
     libsndfile takes a truncated WAV file for a shorter one without a word.
+
+    Arguments
+    ---------
+    path : str
+        An audio file.
+
+    Returns
+    -------
+    int
+        0 of other formats, and where the header does not say the length.
     """
     with open(path, "rb") as file:
         is_riff = file.read(12).startswith(b"RIFF")

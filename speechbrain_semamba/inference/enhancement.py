@@ -51,8 +51,9 @@ class SEMambaEnhancement(WaveformEnhancement):
 
         Arguments
         ---------
-        noisy : torch.Tensor
-            Waveforms [batch, samples] at the model's rate.
+        noisy : torch.Tensor or numpy.ndarray
+            Waveforms [batch, samples], or one [samples], at the model's rate;
+            of any floating type, or PCM of 16 or 32 bits.
         lengths : torch.Tensor
             Relative lengths [batch]. With them each item of a padded batch
             gets what it gets alone.
@@ -60,18 +61,20 @@ class SEMambaEnhancement(WaveformEnhancement):
         Returns
         -------
         torch.Tensor
-            Waveforms [batch, samples].
+            Waveforms [batch, samples], or [samples].
 
         Raises
         ------
         ValueError
-            If a sample is not finite, or there is none.
+            If a shape does not fit, a sample is not finite, or there is none.
         """
-        noisy = noisy.to(self.device)
+        noisy = torch.as_tensor(noisy, device=self.device)
         if lengths is not None:
-            lengths = lengths.to(self.device)
+            lengths = torch.as_tensor(lengths, device=self.device)
+        batch = noisy[None] if noisy.dim() == 1 else noisy
         with self.inference_ctx:
-            return self.mods.enhance_model(noisy, lengths)[0]
+            enhanced, _ = self.mods.enhance_model(batch, lengths)
+        return enhanced[0] if noisy.dim() == 1 else enhanced
 
     def enhance_file(self, filename, output_filename=None, **kwargs):
         """Enhances one file, each of its channels by itself.

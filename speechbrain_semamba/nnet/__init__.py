@@ -3,6 +3,7 @@
 - ``activations``: the sigmoid with a learnable slope
 - ``normalization``: instance normalisation that does not see padding
 - ``dense``: convolution blocks, and the dense block of dilated ones
+- ``encoder``, ``decoders``: a spectrum to features, and back
 - ``upsample``: the transposed convolution that doubles the frequencies
 - ``mamba``: the Mamba mixer, and its block with a residual
 - ``tf_mamba``: Mamba along time and frequency, in both directions

@@ -1,5 +1,7 @@
 """The public selective scan."""
 
+import contextlib
+
 import torch
 
 from speechbrain_semamba.ops.backends import choose_backend
@@ -88,8 +90,15 @@ def selective_scan(
         x if x is None else x.to(dtype)
         for x, dtype in zip((u, delta, A, B, C, D, z, delta_bias), wanted)
     ]
-    with torch.autocast(u.device.type, enabled=False):
+    with _without_autocast(u.device.type):
         return row.scan(*inputs, valid, reverse).to(u.dtype)
+
+
+def _without_autocast(device_type):
+    """Some devices, such as meta, have no autocast to be left out of."""
+    if torch.amp.is_autocast_available(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return contextlib.nullcontext()
 
 
 def _check_shapes(u, delta, A, B, C, D, z, delta_bias, sizes):

@@ -1,5 +1,8 @@
 """The one resampler of this project."""
 
+import math
+
+import torch
 from torchaudio.functional import resample as torchaudio_resample
 
 # Known as "kaiser_best" (librosa, resampy). Another resampler changes the
@@ -11,6 +14,10 @@ KAISER_BEST = {
     "resampling_method": "sinc_interp_kaiser",
     "beta": 14.769656459379492,
 }
+#: In Hz; what microphones and files have
+LOWEST, HIGHEST = 1000, 384_000
+#: Numbers of the filter that torchaudio makes, and of a block of ours
+MAX_NUMBERS = 2**22
 
 
 def resample(wav, rate_in, rate_out):
@@ -21,7 +28,7 @@ def resample(wav, rate_in, rate_out):
     wav : torch.Tensor
         Waveforms [..., samples].
     rate_in : int
-        Their rate, in Hz.
+        Their rate, in Hz, from 1,000 to 384,000.
     rate_out : int
         The rate wanted, in Hz.
 
@@ -30,10 +37,64 @@ def resample(wav, rate_in, rate_out):
     torch.Tensor
         Waveforms [..., ceil(samples * rate_out / rate_in)].
 
+    Raises
+    ------
+    ValueError
+        If a rate is out of range.
+
     Example
     -------
-    >>> import torch
     >>> resample(torch.randn(2, 48000), 48000, 16000).shape
     torch.Size([2, 16000])
+    >>> resample(torch.randn(1, 44101), 44101, 16000).shape
+    torch.Size([1, 16000])
     """
-    return torchaudio_resample(wav, rate_in, rate_out, **KAISER_BEST)
+    for rate in (rate_in, rate_out):
+        if not LOWEST <= rate <= HIGHEST:
+            raise ValueError(
+                f"a sample rate must lie in {LOWEST:,} to {HIGHEST:,} Hz, "
+                f"found {rate:,}"
+            )
+    common = math.gcd(rate_in, rate_out)
+    steps_in, steps_out = rate_in // common, rate_out // common
+    width = KAISER_BEST["lowpass_filter_width"] / _cutoff(steps_in, steps_out)
+    if steps_out * (2 * width + steps_in) <= MAX_NUMBERS:
+        return torchaudio_resample(wav, rate_in, rate_out, **KAISER_BEST)
+    # torchaudio keeps a filter for each place between two samples: gigabytes
+    # where the rates have no large divisor in common
+    return _resample_in_blocks(wav, steps_in, steps_out)
+
+
+def _cutoff(steps_in, steps_out):
+    """Of the sinc, in half the input's rate."""
+    return min(1, steps_out / steps_in) * KAISER_BEST["rolloff"]
+
+
+def _resample_in_blocks(wav, steps_in, steps_out):
+    """The same sum, with a filter that is made where it is needed."""
+    flat = wav.reshape(-1, wav.shape[-1])
+    samples = flat.shape[1]
+    cutoff = _cutoff(steps_in, steps_out)
+    reach = math.ceil(KAISER_BEST["lowpass_filter_width"] / cutoff)
+    padded = torch.nn.functional.pad(flat, (reach, reach + 1))
+    windows = padded.unfold(1, 2 * reach + 1, 1)  # [batch, samples + 1, taps]
+    taps = torch.arange(-reach, reach + 1, device=wav.device)
+    blocks = []
+    total = -(-samples * steps_out // steps_in)
+    for begin in range(0, total, max(1, MAX_NUMBERS // len(taps))):
+        end = min(total, begin + max(1, MAX_NUMBERS // len(taps)))
+        place = torch.arange(begin, end, device=wav.device) * steps_in
+        nearest = place // steps_out
+        rest = (place % steps_out).double() / steps_out
+        kernel = _kernel(taps - rest[:, None], cutoff).to(wav.dtype)
+        blocks.append(torch.einsum("bnt,nt->bn", windows[:, nearest], kernel))
+    return torch.cat(blocks, dim=1).view(*wav.shape[:-1], total)
+
+
+def _kernel(distance, cutoff):
+    """Kaiser-windowed sinc at distances in samples of the input."""
+    width, beta = KAISER_BEST["lowpass_filter_width"], KAISER_BEST["beta"]
+    t = (distance * cutoff).clamp(-width, width)
+    beta = torch.tensor(beta, dtype=t.dtype, device=t.device)
+    window = torch.i0(beta * (1 - (t / width) ** 2).sqrt()) / torch.i0(beta)
+    return cutoff * window * torch.sinc(t)

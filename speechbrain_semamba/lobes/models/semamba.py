@@ -7,119 +7,18 @@ Enhancement", SLT 2024 (arXiv:2405.06573).
 import torch
 from torch import nn
 
-from speechbrain_semamba.nnet.activations import LearnableSigmoid
-from speechbrain_semamba.nnet.dense import ConvBlock, DenseBlock
+from speechbrain_semamba.nnet.decoders import MaskDecoder, PhaseDecoder
+from speechbrain_semamba.nnet.encoder import DenseEncoder
 from speechbrain_semamba.nnet.tf_mamba import TFMamba
-from speechbrain_semamba.nnet.upsample import Upsample
 from speechbrain_semamba.processing.lengths import ValidSizes
 from speechbrain_semamba.processing.precision import at_least_float32
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
-
-
-class DenseEncoder(nn.Module):
-    """Magnitude and phase to features at half the frequency resolution.
-
-    Arguments
-    ---------
-    channels : int
-        Number of feature channels.
-    backend : str
-        Which kernels to use, as in ``ops.selective_scan``.
-
-    Example
-    -------
-    >>> DenseEncoder(8)(torch.randn(1, 2, 5, 201)).shape
-    torch.Size([1, 8, 5, 100])
-    """
-
-    def __init__(self, channels=64, backend="auto"):
-        super().__init__()
-        self.conv_in = ConvBlock(nn.Conv2d(2, channels, kernel_size=1), backend)
-        self.dense = DenseBlock(channels, backend=backend)
-        self.downsample = ConvBlock(
-            nn.Conv2d(channels, channels, (1, 3), stride=(1, 2)), backend
-        )
-
-    def forward(self, x, valid=None):
-        """Maps [batch, 2, frames, freq] to [batch, channels, frames, bands].
-
-        ``valid`` are the ``ValidSizes`` of the frames.
-        """
-        x = self.dense(self.conv_in(x, valid), valid)
-        return self.downsample(x, valid)
-
-
-class MaskDecoder(nn.Module):
-    """Features to a mask for the compressed magnitude.
-
-    Arguments
-    ---------
-    channels : int
-        Number of feature channels.
-    freq : int
-        Number of frequencies of the spectrum.
-    beta : float
-        Largest value of the mask.
-    backend : str
-        Which kernels to use, as in ``ops.selective_scan``.
-
-    Example
-    -------
-    >>> MaskDecoder(8)(torch.randn(1, 8, 5, 100)).shape
-    torch.Size([1, 5, 201])
-    """
-
-    def __init__(self, channels=64, freq=201, beta=2.0, backend="auto"):
-        super().__init__()
-        self.dense = DenseBlock(channels, backend=backend)
-        self.upsample = Upsample(channels, backend)
-        self.squeeze = ConvBlock(nn.Conv2d(channels, 1, kernel_size=1), backend)
-        self.conv_out = nn.Conv2d(1, 1, kernel_size=1)
-        self.sigmoid = LearnableSigmoid(freq, beta)
-
-    def forward(self, x, valid=None):
-        """Maps [batch, channels, frames, bands] to [batch, frames, freq].
-
-        ``valid`` are the ``ValidSizes`` of the frames.
-        """
-        x = self.upsample(self.dense(x, valid))
-        x = self.conv_out(self.squeeze(x, valid))
-        return self.sigmoid(x.squeeze(1))
-
-
-class PhaseDecoder(nn.Module):
-    """Features to the phase, by way of its real and imaginary part.
-
-    Arguments
-    ---------
-    channels : int
-        Number of feature channels.
-    backend : str
-        Which kernels to use, as in ``ops.selective_scan``.
-
-    Example
-    -------
-    >>> PhaseDecoder(8)(torch.randn(1, 8, 5, 100)).shape
-    torch.Size([1, 5, 201])
-    """
-
-    def __init__(self, channels=64, backend="auto"):
-        super().__init__()
-        self.dense = DenseBlock(channels, backend=backend)
-        self.upsample = ConvBlock(Upsample(channels, backend), backend)
-        self.conv_real = nn.Conv2d(channels, 1, kernel_size=1)
-        self.conv_imag = nn.Conv2d(channels, 1, kernel_size=1)
-
-    def forward(self, x, valid=None):
-        """Maps [batch, channels, frames, bands] to [batch, frames, freq].
-
-        ``valid`` are the ``ValidSizes`` of the frames.
-        """
-        x = self.upsample(self.dense(x, valid), valid)
-        # half precision would cost up to 0.01 radians in the arc tangent
-        real = at_least_float32(self.conv_real(x))
-        imag = at_least_float32(self.conv_imag(x))
-        return torch.atan2(imag, real).squeeze(1)
+from speechbrain_semamba.processing.waves import (
+    check_finite,
+    check_lengths,
+    check_waves,
+    check_weights,
+)
 
 
 class SEMamba(nn.Module):
@@ -249,7 +148,8 @@ class SEMambaEnhancer(nn.Module):
         Arguments
         ---------
         noisy : torch.Tensor
-            Waveforms [batch, samples].
+            Waveforms [batch, samples] of any floating type, computed in that
+            of the weights; or of 16 or 32 bit integers (``check_waves``).
         lengths : torch.Tensor
             Relative lengths [batch]. With them each item of a padded batch
             gets what it gets alone, and zeros beyond its end.
@@ -265,20 +165,19 @@ class SEMambaEnhancer(nn.Module):
         Raises
         ------
         ValueError
-            If a sample is not finite, or there is none.
+            If a shape does not fit, a sample is not finite, or there is none;
+            if the weights are in half precision, or the network's output is
+            not finite.
         """
-        if noisy.shape[-1] == 0:
-            raise ValueError("cannot enhance a wave of 0 samples")
-        if not noisy.isfinite().all():
-            count = (~noisy.isfinite()).sum().item()
-            raise ValueError(
-                f"samples must be finite, but {count} are NaN or infinite"
-            )
-        gain = rms_gain(noisy, lengths)
-        mag, phase = self.stft.analyze(noisy * gain, lengths)
+        given, wav = noisy.dtype, check_waves(noisy).to(check_weights(self))
+        lengths = check_lengths(lengths, len(wav))
+        gain = rms_gain(wav, lengths)
+        mag, phase = self.stft.analyze(wav * gain, lengths)
         frames = None
         if lengths is not None:
-            frames = self.stft.frame_lengths(lengths, noisy.shape[1])
+            frames = self.stft.frame_lengths(lengths, wav.shape[1])
         mag, phase = self.generator(mag, phase, frames)
-        wav = self.stft.synthesize(mag, phase, noisy.shape[1], lengths)
-        return wav / gain, (mag, phase)
+        wav = self.stft.synthesize(mag, phase, wav.shape[1], lengths) / gain
+        check_finite(wav, "enhanced samples, the model may be damaged")
+        # a float64 wave stays one, whatever the weights are
+        return wav.to(torch.promote_types(given, torch.float32)), (mag, phase)

@@ -157,12 +157,12 @@ def test_output_has_the_inputs_length(enhance, length):
 def test_not_finite_is_counted(enhance, bad):
     wav = noise(2, 1000)
     wav[0, 3] = wav[1, 7:9] = bad
-    with pytest.raises(ValueError, match="but 3 are NaN or infinite"):
+    with pytest.raises(ValueError, match="but 3 of .* are NaN or infinite"):
         enhance(wav)
 
 
 def test_no_samples(enhance):
-    with pytest.raises(ValueError, match="0 samples"):
+    with pytest.raises(ValueError, match="a wave needs a sample"):
         enhance(torch.zeros(1, 0))
 
 
