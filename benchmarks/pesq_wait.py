@@ -119,7 +119,7 @@ class EnoughCores:
         self.seconds = seconds
         self.executor = ThreadPoolExecutor(num_workers)
 
-    def start(self, reference, estimate, metrics=("pesq",)):
+    def start(self, reference, estimate, metrics=("pesq",), name=""):
         return self.executor.submit(self.score)
 
     def score(self):

@@ -138,7 +138,7 @@ def dropout_masks(folder):
 class LevelScores:
     """In place of the pool: a score that depends on the waves alone."""
 
-    def start(self, reference, estimate, metrics):
+    def start(self, reference, estimate, metrics, name):
         future = Future()
         level = float(abs(estimate).mean() / abs(reference).mean())
         future.set_result({"pesq": level})

@@ -117,11 +117,11 @@ def changes(before, after):
     }
 
 
-def assert_same_numbers(ours, expected):
+def assert_same_numbers(ours, expected, rel=1e-4):
     """Two dicts of numbers, NaN among them."""
     assert ours.keys() == expected.keys()
     for key, value in expected.items():
-        same = pytest.approx(value, rel=1e-4, abs=1e-6, nan_ok=True)
+        same = pytest.approx(value, rel=rel, abs=1e-6, nan_ok=True)
         assert ours[key] == same, key
 
 
@@ -144,7 +144,9 @@ def test_two_processes_equal_one_with_larger_batches(trials, case):
 def test_two_processes_report_what_one_reports(trials, case):
     first, second, alone = (found[case]["stats"] for found in trials)
     assert first == second
-    assert_same_numbers(first, alone)
+    # a norm of float32 gradients sums up what each weight's rounding was
+    exact = case[0] == torch.float64
+    assert_same_numbers(first, alone, rel=1e-9 if exact else 1e-2)
     labels = worker.LABELS * case[-1]
     known = [1 + 3.5 * label for label in labels if not math.isnan(label)]
     assert first["pesq"] == pytest.approx(sum(known) / len(known))
@@ -265,7 +267,7 @@ def recipe_runs(odd_corpus, tmp_path_factory):
     words += [f"--data_folder={odd_corpus}", f"--output_folder={out}"]
     words += ["--segment_seconds=0.5", "--pesq_workers=1"]
     with Torchrun(folder, *words, cwd=RECIPE) as run:
-        run.wait_until(lambda: re.search(r"[1-9]/9 \[", run.printed()))
+        run.wait_until(lambda: "Going into epoch 1" in run.printed())
         run.process.send_signal(signal.SIGTERM)
         stopped = {"status": run.finish(), "printed": run.printed()}
     saved = [(p, find_damage(p)) for p in (out / "save").glob("CKPT*")]
