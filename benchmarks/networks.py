@@ -11,7 +11,7 @@ from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
 from speechbrain_semamba.lobes.models.semamba import SEMamba, SEMambaEnhancer
-from speechbrain_semamba.nnet import losses
+from speechbrain_semamba.nnet import losses, objective
 from speechbrain_semamba.ops.selective_scan import selective_scan
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
 from speechbrain_semamba.utils.settings import read_settings
@@ -161,11 +161,11 @@ class TrainingStep:
 
     def _generator_loss(self, mag, phase, mag_hat, phase_hat, wav_hat):
         score = self.discriminator(mag, mag_hat)
-        parts = losses.generator_losses(
+        parts = objective.generator_losses(
             (mag_hat, phase_hat, wav_hat), (mag, phase, self.clean), self.stft
         )
         parts["metric"] = losses.metric_loss(score)
-        return losses.weighted_sum(parts, LOSS_WEIGHTS)
+        return objective.weighted_sum(parts, LOSS_WEIGHTS)
 
     def _update(self, optimizer, loss):
         # zeroed before, not after: the caller looks at the gradients

@@ -7,6 +7,6 @@
 - ``upsample``: the transposed convolution that doubles the frequencies
 - ``mamba``: the Mamba mixer, and its block with a residual
 - ``tf_mamba``: Mamba along time and frequency, in both directions
-- ``losses``: the training objective, term by term
+- ``losses``, ``objective``: terms of the training objective, and their sum
 - ``gradient``: whether a gradient may be asked for
 """

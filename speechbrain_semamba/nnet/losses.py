@@ -1,4 +1,4 @@
-"""The training objective of SEMamba, term by term.
+"""The terms of SEMamba's training objective.
 
 Each is a plain function that returns a scalar; their weights live in the
 hparams. ``*_hat`` is the estimate. Sources: CMGAN (arXiv:2203.15149) for the
@@ -129,63 +129,6 @@ def consistency_loss(mag_hat, phase_hat, wav_hat, stft):
     """
     again = stft.analyze(wav_hat, eps=1e-10)
     return complex_loss(mag_hat, phase_hat, *again)
-
-
-def generator_losses(estimate, target, stft):
-    """All terms of the generator's objective, but that of the discriminator.
-
-    Arguments
-    ---------
-    estimate, target : tuple
-        Compressed magnitude and phase in radians [batch, frames, freq], and
-        the wave [batch, samples], of enhanced and of clean speech.
-    stft : speechbrain_semamba.processing.spectral.MagPhaseSTFT
-        The spectral front end.
-
-    Returns
-    -------
-    dict
-        Scalars by name.
-
-    Example
-    -------
-    >>> from speechbrain_semamba.processing.spectral import MagPhaseSTFT
-    >>> stft, wav = MagPhaseSTFT(), torch.randn(1, 800)
-    >>> speech = *stft.analyze(wav), wav
-    >>> list(generator_losses(speech, speech, stft))
-    ['magnitude', 'phase', 'complex', 'time', 'consistency']
-    """
-    (mag_hat, phase_hat, wav_hat), (mag, phase, wav) = estimate, target
-    return {
-        "magnitude": magnitude_loss(mag_hat, mag),
-        "phase": phase_loss(phase_hat, phase),
-        "complex": complex_loss(mag_hat, phase_hat, mag, phase),
-        "time": time_loss(wav_hat, wav),
-        "consistency": consistency_loss(mag_hat, phase_hat, wav_hat, stft),
-    }
-
-
-def weighted_sum(losses, weights):
-    """The objective: each term times its weight.
-
-    Arguments
-    ---------
-    losses : dict
-        Scalars by name.
-    weights : dict
-        Floats; each term has one.
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar.
-
-    Example
-    -------
-    >>> weighted_sum({"time": torch.tensor(2.0)}, {"time": 0.5, "phase": 9.0})
-    tensor(1.)
-    """
-    return sum(weights[name] * loss for name, loss in losses.items())
 
 
 def metric_loss(score_hat):

@@ -147,11 +147,6 @@ class ResumableBrain(sb.Brain):
         -------
         DataLoader
             Its place in the epoch is saved and recovered, if it trains.
-
-        Raises
-        ------
-        ValueError
-            As ``shard``.
         """
         sampler = shard(
             dataset,

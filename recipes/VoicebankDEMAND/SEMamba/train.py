@@ -28,7 +28,7 @@ from speechbrain_semamba.dataio.recorded_pairs import UnusableFile
 from speechbrain_semamba.evaluation import reports
 from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
 from speechbrain_semamba.evaluation.metrics import METRICS
-from speechbrain_semamba.nnet import losses
+from speechbrain_semamba.nnet import losses, objective
 from speechbrain_semamba.processing.precision import (
     at_least_float32,
     settle_precisions,
@@ -133,13 +133,13 @@ class SEMambaBrain(ResumableBrain):
 
     def compute_objectives(self, predictions, batch, stage):
         """The generator's losses by name, all but that of the discriminator."""
-        return losses.generator_losses(
+        return objective.generator_losses(
             predictions.estimate, predictions.target, self.hparams.stft
         )
 
     def weigh(self, parts):
         """The weighted sum of losses."""
-        return losses.weighted_sum(parts, self.hparams.loss_weights)
+        return objective.weighted_sum(parts, self.hparams.loss_weights)
 
     def fit_window(self):
         """One step of each network, in the order of the official code."""

@@ -1,5 +1,9 @@
 """The pretrained interface, and audio files in and out."""
 
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import soundfile
 import torch
@@ -187,3 +191,69 @@ def test_formats_that_are_read_but_not_written_alike(enhancer, tmp_path):
             enhancer.enhance_file(tmp_path / source, tmp_path / target)
             assert soundfile.info(tmp_path / target).samplerate == rate
     assert soundfile.info(tmp_path / "out.wav").subtype == "PCM_16"
+
+
+@pytest.mark.parametrize(
+    "copy_of", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_copies_enhance_alike(enhancer, copy_of):
+    noisy = torch.randn(1, 900)
+    expected = enhancer.enhance_batch(noisy)
+    assert torch.equal(copy_of(enhancer).enhance_batch(noisy), expected)
+
+
+def test_two_threads_enhance_at_once(enhancer):
+    noisy = torch.randn(1, 900)
+    expected = enhancer.enhance_batch(noisy)
+    with ThreadPoolExecutor(2) as pool:
+        for enhanced in pool.map(enhancer.enhance_batch, [noisy] * 6):
+            assert torch.equal(enhanced, expected)
+
+
+class EnhancedNoise(torch.utils.data.Dataset):
+    def __init__(self, enhancer, noisy):
+        self.enhancer, self.noisy = enhancer, noisy
+
+    def __len__(self):
+        return len(self.noisy)
+
+    def __getitem__(self, index):
+        return self.enhancer.enhance_batch(self.noisy[index])
+
+
+def test_forked_worker_of_a_loader(enhancer):
+    noisy = torch.randn(2, 900)
+    expected = enhancer.enhance_batch(noisy)
+    dataset = EnhancedNoise(enhancer, noisy)
+    (enhanced,) = torch.utils.data.DataLoader(dataset, 2, num_workers=1)
+    # one thread and one wave at a time round differently
+    assert (enhanced - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+def test_folder_behind_links_is_only_read(model_folder, tmp_path, monkeypatch):
+    """Without a home, from another place; nothing is written anywhere."""
+    monkeypatch.setenv("HOME", "/nonexistent")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    place, links = tmp_path / "place", tmp_path / "links"
+    place.mkdir()
+    links.mkdir()
+    for file in model_folder.iterdir():
+        (links / file.name).symlink_to(file)
+    (tmp_path / "link").symlink_to(links)
+    monkeypatch.chdir(place)
+    before = sorted(model_folder.iterdir()), sorted(links.iterdir())
+    enhancer = SEMambaEnhancement.from_hparams(source=str(tmp_path / "link"))
+    assert enhancer.enhance_batch(torch.randn(900)).isfinite().all()
+    assert not list(place.iterdir())
+    assert before == (sorted(model_folder.iterdir()), sorted(links.iterdir()))
+
+
+def test_float64_by_default(model_folder):
+    torch.set_default_dtype(torch.float64)
+    try:
+        enhancer = SEMambaEnhancement.from_hparams(source=str(model_folder))
+        for dtype in (torch.float32, torch.float64):
+            enhanced = enhancer.enhance_batch(torch.randn(900, dtype=dtype))
+            assert enhanced.isfinite().all()
+    finally:
+        torch.set_default_dtype(torch.float32)
