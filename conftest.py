@@ -1,8 +1,18 @@
 """Fixtures for the doctests and the tests."""
 
+import signal
 import sys
 
 import pytest
+
+
+def pytest_configure():
+    """Gives Ctrl-C its usual meaning, in the processes of the tests as well.
+
+    A shell has what it starts in the background ignore it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -37,7 +37,7 @@ class SEMambaEnhancement(WaveformEnhancement):
     def __init__(
         self, modules=None, hparams=None, run_opts=None, freeze_params=True
     ):
-        run_opts = settle_precisions(run_opts, hparams)
+        run_opts = settle_precisions(run_opts, hparams, ["precision"])
         super().__init__(modules, hparams, run_opts, freeze_params)
 
     @property

@@ -81,7 +81,7 @@ def choose_precision(wanted, device="cpu"):
     return wanted
 
 
-def settle_precisions(run_opts, hparams, names=("precision",)):
+def settle_precisions(run_opts, hparams, names=("precision", "eval_precision")):
     """SpeechBrain's run options with the precisions that will be taken.
 
     Arguments

@@ -55,7 +55,7 @@ def check_waves(wav):
     return wav.to(torch.promote_types(wav.dtype, torch.float32))
 
 
-def check_finite(wav, name):
+def check_finite(wav, name, hint=""):
     """Whether no sample is NaN or infinite.
 
     Arguments
@@ -64,6 +64,8 @@ def check_finite(wav, name):
         Any shape.
     name : str
         What to call its elements in the error.
+    hint : str
+        What the error ends with.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def check_finite(wav, name):
     count = (~wav.isfinite()).sum().item()
     raise ValueError(
         f"{name} must be finite, but {count} of {wav.numel()} are NaN or "
-        "infinite"
+        f"infinite{hint}"
     )
 
 

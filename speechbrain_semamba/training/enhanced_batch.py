@@ -51,6 +51,32 @@ class EnhancedBatch:
     losses: dict = dataclasses.field(default_factory=dict)
     pending: tuple = None
 
+    @classmethod
+    def of(cls, batch, noisy, output, stft, is_train):
+        """What follows from the generator's output.
+
+        Arguments
+        ---------
+        batch : speechbrain.dataio.batch.PaddedBatch
+            Has ``id`` and ``clean``.
+        noisy, output : tuple
+            As above.
+        stft : speechbrain_semamba.processing.spectral.MagPhaseSTFT
+            The spectral front end.
+        is_train : bool
+            Whether gradients will be wanted.
+
+        Returns
+        -------
+        EnhancedBatch
+            Without scores, losses and what is pending.
+        """
+        clean = batch.clean.data
+        mag, phase = stft.analyze(clean)
+        leaves = [x.detach().requires_grad_(is_train) for x in output[:2]]
+        wav_hat = stft.synthesize(*leaves, clean.shape[1])
+        return cls(batch.id, noisy, clean, mag, phase, output, *leaves, wav_hat)
+
     @property
     def estimate(self):
         """Magnitude, phase and wave of enhanced speech."""

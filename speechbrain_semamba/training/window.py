@@ -41,20 +41,23 @@ class Window:
         """Forgets the batches: those of an epoch's end may fill no window."""
         self.batches = []
 
-    def joined(self, field):
-        """A tensor of all its batches.
+    def joined(self, *fields):
+        """Tensors of all its batches.
 
         Arguments
         ---------
-        field : str
-            A tensor of ``EnhancedBatch``.
+        *fields : str
+            Tensors of ``EnhancedBatch``.
 
         Returns
         -------
-        torch.Tensor
-            [batches * batch, ...].
+        list of torch.Tensor
+            Each [batches * batch, ...].
         """
-        return torch.cat([getattr(batch, field) for batch in self.batches])
+        return [
+            torch.cat([getattr(batch, field) for batch in self.batches])
+            for field in fields
+        ]
 
     def begin(self):
         """Seeds what is random in an update: dropout, differently each time

@@ -43,7 +43,7 @@ def heeding_interrupts(message):
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:
+    if before in (signal.default_int_handler, signal.SIG_DFL):
         with contextlib.suppress(ValueError):  # raised outside the main thread
             signal.signal(signal.SIGINT, heed)
     try:

@@ -11,9 +11,10 @@ makes. Both are updated on every batch, the discriminator first.
 # ruff: noqa: E402
 import signal
 
-if __name__ == "__main__":
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     # the imports take seconds, in which Ctrl-C has nothing to put in order
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import contextlib
 import sys
@@ -33,22 +34,20 @@ from speechbrain_semamba.processing.precision import (
     at_least_float32,
     settle_precisions,
 )
+from speechbrain_semamba.training import split_backward
 from speechbrain_semamba.training.command_line import read_command
 from speechbrain_semamba.training.enhanced_batch import EnhancedBatch
 from speechbrain_semamba.training.mistakes import mistakes_in_one_line
 from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.resumable import ResumableBrain
 from speechbrain_semamba.training.run_folder import run_folder
-from speechbrain_semamba.training.split_backward import (
-    backward_part,
-    part_of,
-    seam_before,
-)
 from speechbrain_semamba.training.stop_signal import TrainingStopped
 from speechbrain_semamba.utils.distributed import call_on_main, leave_group
 
 MISTAKES = ImportError, OSError, ValueError
 MISHAPS = OSError, TrainingStopped, UnfitCheckpoint, UnusableFile
+#: Whose gradient need not wait for the discriminator
+PART = "phase_decoder"
 TRAIN, VALID, TEST = sb.Stage.TRAIN, sb.Stage.VALID, sb.Stage.TEST
 
 
@@ -71,9 +70,8 @@ class SEMambaBrain(ResumableBrain):
         """Adds a batch to the window, whose last one updates the networks."""
         enhanced = self.compute_forward(batch.to(self.device), TRAIN)
         if "discriminator" in self.modules:
-            enhanced.scores = self.labels.start(
-                enhanced.clean, enhanced.wav_hat
-            )
+            pairs = enhanced.clean, enhanced.wav_hat
+            enhanced.scores = self.labels.start(*pairs)
         parts = self.compute_objectives(enhanced, batch, TRAIN)
         enhanced.losses = {k: v.detach() for k, v in parts.items()}
         loss = self.weigh(parts)
@@ -92,15 +90,17 @@ class SEMambaBrain(ResumableBrain):
         The discriminator has no part in it: there is time to compute PESQ.
         """
         _, phase_hat, seam = enhanced.output
-        decoder = part_of(self.modules.generator, "phase_decoder")
+        decoder = split_backward.part_of(self.modules.generator, PART)
         gradient = enhanced.phase_hat.grad
-        enhanced.pending = backward_part(phase_hat, gradient, seam, decoder)
+        enhanced.pending = split_backward.backward_part(
+            phase_hat, gradient, seam, decoder
+        )
 
     def generate(self, noisy, stage):
         """The generator's spectrum of a noisy one, and the seam in its graph."""
         context = self.training_ctx if stage == TRAIN else self.evaluation_ctx
-        decoder = part_of(self.modules.generator, "phase_decoder")
-        with context, seam_before(decoder) as seam:
+        decoder = split_backward.part_of(self.modules.generator, PART)
+        with context, split_backward.seam_before(decoder) as seam:
             return *self.generator_for(stage)(*noisy), seam
 
     def compute_forward(self, batch, stage):
@@ -110,26 +110,11 @@ class SEMambaBrain(ResumableBrain):
         its gradient is wanted, rather than keep all that this needs.
         """
         stft, is_train = self.hparams.stft, stage == TRAIN
-        noisy, clean = stft.analyze(batch.noisy.data), batch.clean.data
-        mag, phase = stft.analyze(clean)
+        noisy = stft.analyze(batch.noisy.data)
         at_once = is_train and self.grad_accumulation_factor == 1
         with torch.set_grad_enabled(at_once):
             output = self.generate(noisy, stage)
-        mag_hat, phase_hat = (
-            x.detach().requires_grad_(is_train) for x in output[:2]
-        )
-        wav_hat = stft.synthesize(mag_hat, phase_hat, clean.shape[1])
-        return EnhancedBatch(
-            batch.id,
-            noisy,
-            clean,
-            mag,
-            phase,
-            output,
-            mag_hat,
-            phase_hat,
-            wav_hat,
-        )
+        return EnhancedBatch.of(batch, noisy, output, stft, is_train)
 
     def compute_objectives(self, predictions, batch, stage):
         """The generator's losses by name, all but that of the discriminator."""
@@ -174,7 +159,7 @@ class SEMambaBrain(ResumableBrain):
     def discriminator_loss(self):
         """How well the discriminator predicts the window's PESQ."""
         discriminator, window = self.modules.discriminator, self.window
-        mag, mag_hat = window.joined("mag"), window.joined("mag_hat").detach()
+        mag, mag_hat = (x.detach() for x in window.joined("mag", "mag_hat"))
         with self.training_ctx:
             score_clean = at_least_float32(discriminator(mag, mag))
             score_hat = at_least_float32(discriminator(mag, mag_hat))
@@ -186,9 +171,7 @@ class SEMambaBrain(ResumableBrain):
         """What the updated discriminator thinks; adds to the gradients."""
         discriminator, window = self.raw("discriminator"), self.window
         with self.training_ctx:
-            score = discriminator(
-                window.joined("mag"), window.joined("mag_hat")
-            )
+            score = discriminator(*window.joined("mag", "mag_hat"))
         loss = losses.metric_loss(at_least_float32(score))
         share = self.hparams.loss_weights["metric"] * loss
         self.scaler.scale(share).backward(
@@ -276,9 +259,7 @@ def set_up(command):
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],
         hparams=hparams,
-        run_opts=settle_precisions(
-            command.run_opts, hparams, ("precision", "eval_precision")
-        ),
+        run_opts=settle_precisions(command.run_opts, hparams),
         checkpointer=hparams["checkpointer"],
     )
     brain.hparams.stft.to(brain.device)

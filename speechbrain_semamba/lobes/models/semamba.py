@@ -178,6 +178,6 @@ class SEMambaEnhancer(nn.Module):
             frames = self.stft.frame_lengths(lengths, wav.shape[1])
         mag, phase = self.generator(mag, phase, frames)
         wav = self.stft.synthesize(mag, phase, wav.shape[1], lengths) / gain
-        check_finite(wav, "enhanced samples, the model may be damaged")
+        check_finite(wav, "enhanced samples", "; the model may be damaged")
         # a float64 wave stays one, whatever the weights are
         return wav.to(torch.promote_types(given, torch.float32)), (mag, phase)

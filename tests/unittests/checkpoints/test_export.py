@@ -199,7 +199,9 @@ def test_class_and_arguments_of_the_run_are_kept(tmp_path, own_models):
 
 def test_class_that_cannot_be_imported(tmp_path):
     run = make_run(tmp_path / "run", SEMamba(**SIZES))
-    with pytest.raises(ValueError, match="out would not load .*own_models.Q"):
+    with pytest.raises(
+        ValueError, match="out would not enhance .*own_models.Q"
+    ):
         export_run(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -208,7 +210,9 @@ def test_weights_of_other_sizes_make_no_folder(tmp_path, own_models):
     """As after ``hyperparams.yaml`` was changed by hand."""
     sizes = {**SIZES, "channels": 4}
     run = make_run(tmp_path / "run", own_models.Quiet(gain=0.25, **sizes))
-    with pytest.raises(ValueError, match="out would not load .* Quiet") as info:
+    with pytest.raises(
+        ValueError, match="out would not enhance .* Quiet"
+    ) as info:
         export_run(run, tmp_path / "out")
     assert "\n" not in str(info.value)
     assert [p.name for p in tmp_path.iterdir() if "out" in p.name] == []

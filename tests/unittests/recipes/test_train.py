@@ -385,7 +385,9 @@ def test_gradient_in_two_parts_equals_that_in_one(make, monkeypatch):
     for _ in range(2):
         brain = make(networks=small_networks(dtype=DOUBLE))
         found.append(sum(gradients_of_a_step(brain, batch), []))
-        monkeypatch.setattr(train, "part_of", lambda network, name: None)
+        monkeypatch.setattr(
+            train.split_backward, "part_of", lambda network, name: None
+        )
     for x, y in zip(*found):
         torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-12)
 
