@@ -446,17 +446,17 @@ def test_options_that_cannot_be(
     assert message in shown
 
 
-def hold(folder, told):
+def hold(folder, writer):
     with folder_lock(folder):
-        os.write(told, b"x")
+        os.write(writer, b"x")
         signal.pause()
 
 
 def test_folder_of_another_run(small_corpus, run_folder, message_of):
     before = files_of(run_folder)
-    heard, told = os.pipe()
-    other = fork(hold, run_folder, told)
-    assert os.read(heard, 1) == b"x"
+    reader, writer = os.pipe()
+    other = fork(hold, run_folder, writer)
+    assert os.read(reader, 1) == b"x"
     message = message_of(
         f"--data_folder={small_corpus}", f"--output_folder={run_folder}"
     )

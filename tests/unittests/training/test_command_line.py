@@ -46,7 +46,7 @@ def test_values_are_those_of_the_command_line(read):
 
 
 @pytest.mark.parametrize(
-    "options, told",
+    "options, message",
     [
         ([], "data_folder must be given: --data_folder=..."),
         (["--lr=abc"], "lr must be a number, not 'abc'"),
@@ -68,10 +68,10 @@ def test_values_are_those_of_the_command_line(read):
         (["--data_folder=x", "--device=abacus"], "--device abacus: "),
     ],
 )
-def test_mistakes_in_one_line(read, options, told):
+def test_mistakes_in_one_line(read, options, message):
     with pytest.raises(ValueError) as info:
         read(*options)
-    assert told in str(info.value) and "\n" not in str(info.value)
+    assert message in str(info.value) and "\n" not in str(info.value)
 
 
 def test_argument_that_no_class_takes(read):

@@ -40,7 +40,7 @@ def read(folder):
 
 
 @pytest.mark.parametrize(
-    "changed, told",
+    "changed, message",
     [
         ({"lr": 1e-7}, "lr was 0.1 .* and is 1e-07 now"),
         ({"generator.channels": 4}, "generator.channels was 8 .* is 4 now"),
@@ -48,9 +48,9 @@ def read(folder):
         ({"lr": 1, "generator.channels": 4}, r"\(and generator.channels too\)"),
     ],
 )
-def test_changed_settings_are_refused(folder, changed, told):
+def test_changed_settings_are_refused(folder, changed, message):
     files = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    with pytest.raises(ChangedSettings, match=told) as info:
+    with pytest.raises(ChangedSettings, match=message) as info:
         RunRecord(folder, {**SETTINGS, **changed}).check()
     assert "\n" not in str(info.value)
     assert "name another output_folder" in str(info.value)

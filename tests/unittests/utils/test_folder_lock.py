@@ -31,7 +31,7 @@ def try_to_hold(folder):
 
 
 def attempt(folder):
-    """What another process is told that wants the folder; "" if it got it."""
+    """What another process is reader that wants the folder; "" if it got it."""
     assert end_of(fork(try_to_hold, folder)) == 0
     return (folder.parent / "message").read_text()
 
@@ -39,13 +39,13 @@ def attempt(folder):
 @pytest.fixture
 def holder(tmp_path):
     """A process that holds the folder ``run``."""
-    told, ready = os.pipe()
+    reader, ready = os.pipe()
     pid = fork(hold, tmp_path / "run", ready)
-    assert os.read(told, 1) == b"x"
+    assert os.read(reader, 1) == b"x"
     yield pid
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    os.close(told)
+    os.close(reader)
     os.close(ready)
 
 
@@ -59,15 +59,15 @@ def test_second_process_is_refused_and_told_who_has_it(tmp_path, holder):
 
 
 def test_killed_process_leaves_no_lock(tmp_path):
-    told, ready = os.pipe()
+    reader, ready = os.pipe()
     pid = fork(hold, tmp_path / "run", ready, kill_me)
-    assert end_of(pid) == -signal.SIGKILL and os.read(told, 1) == b"x"
+    assert end_of(pid) == -signal.SIGKILL and os.read(reader, 1) == b"x"
     assert attempt(tmp_path / "run") == ""
 
 
 def test_worker_that_outlives_the_killed_process_has_no_lock(tmp_path):
     """A loader's forked worker takes a moment to see that it is alone."""
-    told, ready = os.pipe()
+    reader, ready = os.pipe()
 
     def with_worker():
         context = multiprocessing.get_context("fork")
@@ -81,7 +81,7 @@ def test_worker_that_outlives_the_killed_process_has_no_lock(tmp_path):
     worker = int((tmp_path / "worker").read_text())
     assert attempt(tmp_path / "run") == ""
     os.kill(worker, signal.SIGKILL)  # it was alive
-    os.close(told)
+    os.close(reader)
     os.close(ready)
 
 
