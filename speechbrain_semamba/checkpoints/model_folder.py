@@ -38,6 +38,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
     custom_hooks:
         generator: !name:speechbrain_semamba.checkpoints.weights.load_strictly
 """
+LEFT_BY_WINDOWS = {"Thumbs.db", "desktop.ini"}
 FILES = {"hyperparams.yaml", "generator.ckpt", "discriminator.ckpt"}
 
 
@@ -124,7 +125,11 @@ def check_replaceable(folder, overwrite):
     """
     if not folder.exists():
         return
-    inside = {p.name for p in folder.iterdir()} if folder.is_dir() else {""}
+    inside = {""}
+    if folder.is_dir():
+        # desktops and notebooks leave hidden files wherever they look
+        names = {path.name for path in folder.iterdir()} - LEFT_BY_WINDOWS
+        inside = {name for name in names if name[0] != "."}
     # a folder that holds more, such as a training run, is not replaced
     if inside - FILES:
         raise FileExistsError(

@@ -50,12 +50,37 @@ def _find_damage(folder, stamps):
     if (folder / SUMS).exists():
         return _sums_damage(folder) or find_meta_damage(folder)
     for file in sorted(folder.glob(f"*{PARAMFILE_EXT}")):
-        # torch.save's files are archives, whose index comes last
-        with open(file, "rb") as opened:
-            archive = opened.read(4) == b"PK\x03\x04"
-        if archive and not zipfile.is_zipfile(file):
+        if is_cut_short(file):
             return f"{file.name} is cut short"
     return find_meta_damage(folder)
+
+
+def is_cut_short(file):
+    """Whether the end is missing of what ``torch.save`` wrote.
+
+    Arguments
+    ---------
+    file : pathlib.Path
+        Its files are archives, whose index comes last; others count as whole.
+
+    Returns
+    -------
+    bool
+        True if there is no index.
+
+    Example
+    -------
+    >>> import torch
+    >>> file = getfixture("tmp_path") / "a.ckpt"
+    >>> torch.save(torch.zeros(9), file)
+    >>> whole = is_cut_short(file)
+    >>> _ = file.write_bytes(file.read_bytes()[:-9])
+    >>> whole, is_cut_short(file)
+    (False, True)
+    """
+    with open(file, "rb") as stream:
+        is_archive = stream.read(4) == b"PK\x03\x04"
+    return is_archive and not zipfile.is_zipfile(file)
 
 
 def _sums_damage(folder):
@@ -113,6 +138,12 @@ def seal(folder):
     folder : pathlib.Path
         The checkpoint's folder, complete; it gets ``sums.json``.
 
+    Raises
+    ------
+    OSError
+        If a file is not whole: ``torch.save`` of PyTorch 2.7 says nothing of
+        a last buffer that did not reach a full disk.
+
     Example
     -------
     >>> folder = getfixture("tmp_path")
@@ -125,6 +156,8 @@ def seal(folder):
     sums = {}
     for file in _files(folder):
         sync(file)
+        if is_cut_short(file):
+            raise OSError(f"{file.name} is cut short; the disk may be full")
         name = file.relative_to(folder).as_posix()
         sums[name] = {"bytes": file.stat().st_size, "sha256": _digest(file)}
     text = json.dumps(sums, indent=1) + "\n"

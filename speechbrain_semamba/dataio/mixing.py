@@ -8,12 +8,13 @@ from speechbrain.augment.augmenter import Augmenter
 from speechbrain.augment.time_domain import AddNoise, AddReverb
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.legacy import (
+    ITEM_POSTFIX,
     ExtendedCSVDataset,
     load_sb_extended_csv,
 )
 from speechbrain.processing.signal_processing import dB_to_amplitude
 
-from speechbrain_semamba.dataio.recorded_pairs import read_wav
+from speechbrain_semamba.dataio.recorded_pairs import UnusableFile, read_wav
 from speechbrain_semamba.processing.segments import crop_pair, level_pair
 from speechbrain_semamba.utils.seeding import drawing_at
 
@@ -144,8 +145,10 @@ class DynamicMixer:
 
         Raises
         ------
+        UnusableFile
+            If a sample is not finite; names the file.
         ValueError
-            If a sample is not finite, or there is no noise.
+            If there is no noise.
         """
         clean = read_wav(clean_wav)
         segment = self.segment or len(clean)
@@ -156,8 +159,8 @@ class DynamicMixer:
             speech, gain = self._reverberate(clean)
             noisy, factor = self._add_noise(speech)
             pair = level_pair(noisy, factor * gain * clean)
-        if not pair.isfinite().all():
-            raise ValueError(
+        if not pair.isfinite().all():  # such as of a room of zeros
+            raise UnusableFile(
                 f"The mixture of {clean_wav} is not finite: remove the faulty "
                 f"file that {self.noise_csv} or {self.rir_csv} lists."
             )
@@ -198,7 +201,15 @@ class DynamicMixer:
         Left to itself, it shuffles by a seed of its own and goes on where
         the call before has stopped. Returns the sound's samples.
         """
-        batch = PaddedBatch([sounds[random.randrange(len(sounds))]])
+        index = random.randrange(len(sounds))
+        sound = sounds[index]
+        if not sound["wav"].isfinite().all():
+            listed = sounds.data[sounds.data_ids[index]]
+            raise UnusableFile(
+                f"{listed['wav' + ITEM_POSTFIX].data} holds samples that are not "
+                "finite; mend it, or remove it and prepare the data again"
+            )
+        batch = PaddedBatch([sound])
         augmentation.data_loader = sounds
         setattr(augmentation, name, iter([batch]))
         return batch.at_position(0).data.shape[1]

@@ -11,9 +11,41 @@ import numpy as np
 
 from speechbrain_semamba.utils.extras import import_extra
 
+#: The bands that PESQ is defined for, by rate in Hz
+PESQ_BANDS = {16000: "wb", 8000: "nb"}
+
+
+def check_pesq_rate(sample_rate):
+    """Whether PESQ is defined at a rate.
+
+    Arguments
+    ---------
+    sample_rate : int
+        In Hz.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+
+    Example
+    -------
+    >>> check_pesq_rate(48000)
+    Traceback (most recent call last):
+    ValueError: PESQ is defined at 16,000 and 8,000 Hz, found 48,000; resample
+    """
+    if sample_rate not in PESQ_BANDS:
+        raise ValueError(
+            "PESQ is defined at 16,000 and 8,000 Hz, found "
+            f"{sample_rate:,}; resample"
+        )
+
 
 def pesq(reference, estimate, sample_rate=16000):
-    """Wide-band PESQ (ITU-T P.862.2), by the package pesq.
+    """PESQ (ITU-T P.862), by the package pesq.
+
+    Wide band (P.862.2) at 16 kHz, narrow band at 8 kHz; the two cannot be
+    compared.
 
     Arguments
     ---------
@@ -22,13 +54,18 @@ def pesq(reference, estimate, sample_rate=16000):
     estimate : numpy.ndarray
         Noisy or enhanced speech [samples].
     sample_rate : int
-        In Hz; 16000.
+        In Hz; 16000 or 8000.
 
     Returns
     -------
     float
-        Between 1.04 and 4.64; NaN where PESQ finds no speech, or the signals
+        Between 1.02 and 4.64; NaN where PESQ finds no speech, or the signals
         are too short or not finite.
+
+    Raises
+    ------
+    ValueError
+        At another rate.
 
     Example
     -------
@@ -36,6 +73,7 @@ def pesq(reference, estimate, sample_rate=16000):
     >>> pesq(silence, silence)
     nan
     """
+    check_pesq_rate(sample_rate)
     module = import_extra("pesq", "Scores")
     # on these the C code hangs, or scores noise that is not there
     if not (np.isfinite(reference).all() and np.isfinite(estimate).all()):
@@ -43,7 +81,8 @@ def pesq(reference, estimate, sample_rate=16000):
     if not (reference.any() and estimate.any()):
         return math.nan
     try:
-        return float(module.pesq(sample_rate, reference, estimate, "wb"))
+        band = PESQ_BANDS[sample_rate]
+        return float(module.pesq(sample_rate, reference, estimate, band))
     except (module.PesqError, ValueError):
         return math.nan
 

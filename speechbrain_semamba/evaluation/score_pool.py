@@ -5,7 +5,7 @@ import math
 import os
 from concurrent.futures.process import BrokenProcessPool
 
-from speechbrain_semamba.evaluation.metrics import score
+from speechbrain_semamba.evaluation.metrics import check_pesq_rate, score
 from speechbrain_semamba.utils.extras import import_extra
 from speechbrain_semamba.utils.workers import (
     ONE_THREAD,
@@ -34,12 +34,14 @@ class ScorePool:
         Number of processes, at most as many as there are cores for each of
         the training processes on this machine; 0 scores in this process.
     sample_rate : int
-        In Hz.
+        In Hz; 16000, or 8000 for narrow-band PESQ.
 
     Raises
     ------
     ImportError
         If a package that it needs is missing; names the extra.
+    ValueError
+        If PESQ is not defined at this rate.
 
     Example
     -------
@@ -52,6 +54,7 @@ class ScorePool:
 
     def __init__(self, num_workers=0, sample_rate=16000):
         # now, rather than in the midst of a run
+        check_pesq_rate(sample_rate)
         import_extra("pesq", "Scores")
         import_extra("pystoi", "Scores")
         import_extra("loky", "Scores")

@@ -434,6 +434,7 @@ def test_finished_run_is_left_as_it_is(
         ("--test_dataloader_opts={batch_size: 2}", "must be 1, so that"),
         ("--grad_accumulation_factor=0", "must be 1 or more, not 0"),
         ("--device=nowhere", "nowhere"),
+        ("--sample_rate=48000", "PESQ is defined at 16,000 and 8,000 Hz"),
         ("--discriminator={size: 8}", "unexpected keyword argument 'size'"),
     ],
 )

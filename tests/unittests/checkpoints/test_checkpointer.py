@@ -198,6 +198,22 @@ def test_writing_fails_for_real(tmp_path, size):
     assert epochs(checkpointer) == [1]
 
 
+def test_file_that_torch_did_not_write_whole(tmp_path, monkeypatch):
+    """Of which PyTorch 2.7 says nothing."""
+    checkpointer = make(tmp_path)
+    first = save(checkpointer, 1)
+    write = torch.save
+
+    def cut(content, file, **options):
+        write(content, file, **options)
+        os.truncate(file, os.path.getsize(file) - 9)
+
+    monkeypatch.setattr(torch, "save", cut)
+    with pytest.raises(OSError, match="is cut short; the disk may be full"):
+        save(checkpointer, 2)
+    assert list(tmp_path.iterdir()) == [first.path]
+
+
 def test_other_errors_stay_what_they_are(tmp_path):
     """An error of a saver is not taken for a full disk."""
     checkpointer = make(tmp_path)

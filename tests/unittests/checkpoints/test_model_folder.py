@@ -113,3 +113,15 @@ def test_disk_that_fills_up(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="generator.ckpt could not be written"):
         write_model_folder(tmp_path / "model", {}, SIZES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hidden_files_do_not_cost_an_export(folder):
+    for name in (".DS_Store", "desktop.ini"):
+        (folder / name).touch()
+    (folder / ".ipynb_checkpoints").mkdir()
+    weights = SEMamba(**SIZES).state_dict()
+    write_model_folder(folder, weights, SIZES, overwrite=True)
+    assert (folder / "generator.ckpt").exists()
+    (folder / "notes.txt").touch()
+    with pytest.raises(FileExistsError, match="is no model folder"):
+        write_model_folder(folder, weights, SIZES, overwrite=True)

@@ -298,8 +298,9 @@ def test_silence_gives_finite_pairs(folder, tmp_path, make, rir, silent):
 
 
 def test_faulty_files_are_named(folder, tmp_path, make):
-    with pytest.raises(ValueError, match=r"a0.wav is not finite: .*faulty.csv"):
-        mix(make("faulty"), folder)
+    for lists in ({"noise": "faulty"}, {"rir": "faulty", "reverb_prob": 1}):
+        with pytest.raises(ValueError, match="faulty.*0.wav holds samples"):
+            mix(make(**lists), folder)
     path = write(tmp_path / "nan.wav", np.full(100, np.nan))
     with pytest.raises(ValueError, match="nan.wav holds samples that are"):
         make()(path, 1, "a")

@@ -5,6 +5,7 @@ import runpy
 import sys
 
 import numpy as np
+import pesq as pesq_package
 import pytest
 
 from speechbrain_semamba.evaluation import metrics
@@ -170,3 +171,18 @@ def test_packages_are_imported_only_where_used(monkeypatch):
         monkeypatch.setitem(sys.modules, package, None)
     names = runpy.run_path(metrics.__file__)
     assert names["si_sdr"](SPEECH, with_noise(SPEECH, 0.01)) > 0
+
+
+def test_pesq_is_narrow_band_at_8_khz():
+    noisy = with_noise(SPEECH, 0.05)
+    narrow = pesq(SPEECH[::2], noisy[::2], 8000)
+    assert 1 < narrow < 4.6
+    expected = pesq_package.pesq(8000, SPEECH[::2], noisy[::2], "nb")
+    assert narrow == expected
+
+
+@pytest.mark.parametrize("rate", [48000, 22050, 0])
+def test_rates_that_pesq_does_not_know(rate):
+    for use in (lambda: pesq(SPEECH, SPEECH, rate), lambda: ScorePool(0, rate)):
+        with pytest.raises(ValueError, match=f"8,000 Hz, found {rate:,}; res"):
+            use()
