@@ -79,7 +79,7 @@ def selective_scan(
     >>> selective_scan(one, half, rate, one, one).flatten()
     tensor([1.0000, 1.5000, 1.7500])
     """
-    valid = ValidSizes.of(lengths, u.shape[1])
+    valid = ValidSizes.of(lengths, u.shape[:2])
     sizes = None if valid is None else valid.sizes
     _check_shapes(u, delta, A, B, C, D, z, delta_bias, sizes)
     row = choose_backend(u.device, backend)

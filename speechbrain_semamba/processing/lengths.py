@@ -31,7 +31,7 @@ class ValidSizes:
         self.size = size
 
     @classmethod
-    def of(cls, lengths, size):
+    def of(cls, lengths, shape):
         """The conversion, at the door of what takes relative lengths.
 
         Arguments
@@ -39,21 +39,32 @@ class ValidSizes:
         lengths : torch.Tensor
             Relative lengths [batch]; 1.0 is the whole axis. None, if all of
             it counts, and ``ValidSizes`` are returned as they are.
-        size : int
-            Size of the padded axis.
+        shape : tuple
+            Batch, and size of the padded axis.
 
         Returns
         -------
         ValidSizes
             At least 1 for each item.
 
+        Raises
+        ------
+        ValueError
+            If there is not one length for each item.
+
         Example
         -------
-        >>> ValidSizes.of(torch.tensor([1.0, 2 / 3]), 321).sizes.tolist()
+        >>> ValidSizes.of(torch.tensor([1.0, 2 / 3]), (2, 321)).sizes.tolist()
         [321, 214]
         """
         if lengths is None or isinstance(lengths, cls):
             return lengths
+        batch, size = shape
+        if lengths.shape != (batch,):
+            raise ValueError(
+                f"lengths must be [{batch}], one for each item, found "
+                f"{list(lengths.shape)}"
+            )
         # float32 counts whole samples only up to 2^24
         sizes = (lengths.double() * size).round().long().clamp(1, size)
         return cls(sizes, size)

@@ -34,7 +34,7 @@ def rms_gain(wav, lengths=None):
     if lengths is None:
         power = squares.mean(dim=1, keepdim=True)
     else:
-        valid = ValidSizes.of(lengths, wav.shape[1]).mask
+        valid = ValidSizes.of(lengths, wav.shape).mask
         energy = (squares * valid).sum(dim=1, keepdim=True)
         power = energy / valid.sum(dim=1, keepdim=True)
     silent = power < torch.finfo(torch.float32).tiny
@@ -125,7 +125,9 @@ class MagPhaseSTFT(torch.nn.Module):
         torch.Tensor
             Relative lengths [batch] in frames.
         """
-        sizes = self._frames(ValidSizes.of(lengths, samples).sizes)
+        sizes = self._frames(
+            ValidSizes.of(lengths, (len(lengths), samples)).sizes
+        )
         frames = int(self._frames(torch.tensor(samples)))
         return sizes.double() / frames
 
@@ -155,7 +157,7 @@ class MagPhaseSTFT(torch.nn.Module):
         if lengths is None:
             spectrum = self._stft(wav)
         else:
-            sizes = ValidSizes.of(lengths, wav.shape[1]).sizes.tolist()
+            sizes = ValidSizes.of(lengths, wav.shape).sizes.tolist()
             spectrum = pad_sequence(
                 [self._stft(x[None, :n])[0] for x, n in zip(wav, sizes)],
                 batch_first=True,
@@ -188,7 +190,7 @@ class MagPhaseSTFT(torch.nn.Module):
         spectrum = torch.polar(mag.pow(1.0 / self.compression), phase)
         if lengths is None:
             return self._istft(spectrum, length)
-        sizes = ValidSizes.of(lengths, length).sizes
+        sizes = ValidSizes.of(lengths, (len(mag), length)).sizes
         frames = self._frames(sizes).tolist()
         wavs = [
             self._istft(x[None, :t], n)[0]

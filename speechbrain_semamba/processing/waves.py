@@ -87,46 +87,33 @@ def check_finite(wav, name, hint=""):
     )
 
 
-def check_lengths(lengths, batch):
-    """Relative lengths, if they are those of a batch.
+def check_lengths(lengths):
+    """Whether lengths are relative ones; ``ValidSizes`` asks for their number.
 
     Arguments
     ---------
     lengths : torch.Tensor
-        SpeechBrain's relative lengths, 1.0 for the longest; None for none.
-    batch : int
-        Number of items.
-
-    Returns
-    -------
-    torch.Tensor
-        The same [batch].
+        SpeechBrain's relative lengths [batch], 1.0 for the longest; None for
+        none.
 
     Raises
     ------
     ValueError
-        If there is not one for each item, or one is not above 0 and at most 1.
+        If one is not above 0 and at most 1.
 
     Example
     -------
-    >>> check_lengths(torch.tensor([1.0]), 2)
+    >>> check_lengths(torch.tensor([16000, 8000]))
     Traceback (most recent call last):
-    ValueError: lengths must be [2], one for each item, found [1]
+    ValueError: lengths are relative, above 0 and at most 1.0 for the longest, found [16000, 8000]
     """
-    if lengths is None:
-        return None
-    if lengths.shape != (batch,):
-        raise ValueError(
-            f"lengths must be [{batch}], one for each item, found "
-            f"{list(lengths.shape)}"
-        )
     # float32 may round a ratio of 1 up
-    if not ((lengths > 0) & (lengths < 1.001)).all():
-        raise ValueError(
-            "lengths are relative, above 0 and at most 1.0 for the longest, "
-            f"found {lengths.tolist()}"
-        )
-    return lengths
+    if lengths is None or ((lengths > 0) & (lengths < 1.001)).all():
+        return
+    raise ValueError(
+        "lengths are relative, above 0 and at most 1.0 for the longest, found "
+        f"{lengths.tolist()}"
+    )
 
 
 def check_weights(network):

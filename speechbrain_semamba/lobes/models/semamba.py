@@ -106,7 +106,7 @@ class SEMamba(nn.Module):
         phase : torch.Tensor
             Phase in radians [batch, frames, freq].
         """
-        valid = ValidSizes.of(lengths, mag.shape[1])
+        valid = ValidSizes.of(lengths, mag.shape[:2])
         x = self.encoder(torch.stack([mag, phase], dim=1), valid)
         for block in self.blocks:
             x = block(x, valid)
@@ -170,7 +170,7 @@ class SEMambaEnhancer(nn.Module):
             not finite.
         """
         given, wav = noisy.dtype, check_waves(noisy).to(check_weights(self))
-        lengths = check_lengths(lengths, len(wav))
+        check_lengths(lengths)
         gain = rms_gain(wav, lengths)
         mag, phase = self.stft.analyze(wav * gain, lengths)
         frames = None
