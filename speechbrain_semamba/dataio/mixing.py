@@ -16,6 +16,7 @@ from speechbrain.processing.signal_processing import dB_to_amplitude
 
 from speechbrain_semamba.dataio.recorded_pairs import UnusableFile, read_wav
 from speechbrain_semamba.processing.segments import crop_pair, level_pair
+from speechbrain_semamba.utils.checks import check_counts
 from speechbrain_semamba.utils.seeding import drawing_at
 
 
@@ -99,6 +100,8 @@ class DynamicMixer:
         self.noise_csv = noise_csv
         self.rir_csv = rir_csv
         self.snr_range = snr_low, snr_high
+        if segment is not None:
+            check_counts(segment=int(segment))
         self.segment = None if segment is None else int(segment)
         self.seed = seed
         self.add_noise = AddNoise(noise_csv, pad_noise=True)

@@ -3,6 +3,7 @@
 from speechbrain.dataio.dataio import read_audio
 
 from speechbrain_semamba.processing.segments import crop_pair, level_pair
+from speechbrain_semamba.utils.checks import check_counts
 
 
 class UnusableFile(ValueError):
@@ -36,6 +37,8 @@ class RecordedPairs:
     takes = ("noisy_wav", "clean_wav")
 
     def __init__(self, segment=None, seed=1234, target=None):
+        if segment is not None:
+            check_counts(segment=int(segment))
         self.segment = None if segment is None else int(segment)
         self.seed = seed
         self.target = target

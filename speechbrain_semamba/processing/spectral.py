@@ -6,6 +6,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_semamba.processing.lengths import ValidSizes
 from speechbrain_semamba.processing.precision import at_least_float32
+from speechbrain_semamba.utils.checks import check_counts
 
 
 def rms_gain(wav, lengths=None):
@@ -64,6 +65,11 @@ class MagPhaseSTFT(torch.nn.Module):
     pad_mode : str
         How the first and last half window are filled, as in ``torch.stft``.
 
+    Raises
+    ------
+    ValueError
+        If a size or the exponent is out of range.
+
     Example
     -------
     >>> stft = MagPhaseSTFT()
@@ -85,6 +91,16 @@ class MagPhaseSTFT(torch.nn.Module):
         pad_mode="reflect",
     ):
         super().__init__()
+        check_counts(n_fft=n_fft, hop_length=hop_length, win_length=win_length)
+        if not hop_length <= win_length <= n_fft:
+            raise ValueError(
+                "hop_length may not exceed win_length, nor this n_fft; found "
+                f"{hop_length}, {win_length}, {n_fft}"
+            )
+        if not 0 < compression <= 1:
+            raise ValueError(
+                f"compression must be above 0 and at most 1, found {compression}"
+            )
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.win_length = win_length

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 from dataclasses import dataclass, fields
 
 from hyperpyyaml import load_hyperpyyaml
@@ -131,7 +132,10 @@ def read_command(arguments):
     _check_names(arguments, [*options, *(f"--{key}" for key in preview)])
     values = _pair_up(rest)
     for key, text in values.items():
-        _check_value(key, _parse(key, text), preview[key])
+        if _is_text(preview[key]):
+            values[key] = _as_text(text)
+        else:
+            _check_value(key, _parse(key, text), preview[key])
     for key, node in preview.items():
         if tag_of(node) == "!PLACEHOLDER" and key not in values:
             raise ValueError(f"{key} must be given: --{key}=...")
@@ -163,6 +167,21 @@ def _pair_up(words):
             text = words.pop(0)
         values[key] = text
     return values
+
+
+def _is_text(default):
+    """Whether a key's values are names of files and the like."""
+    if tag_of(default) in ("!ref", "!PLACEHOLDER"):
+        return True
+    return isinstance(default, str) and tag_of(default) is None
+
+
+def _as_text(text):
+    """A name as yaml, whatever is in it; a tag, such as !ref, stays one."""
+    if text.startswith("!"):
+        return text
+    quoted = text[:1] == text[-1:] and text[:1] in ("'", '"') and text[1:]
+    return json.dumps(text[1:-1] if quoted else text)
 
 
 def _parse(key, text):

@@ -3,6 +3,7 @@
 import math
 
 import speechbrain as sb
+import torch
 
 from speechbrain_semamba.training.averaging import AveragedGenerator
 from speechbrain_semamba.training.running_stats import RunningStats
@@ -48,6 +49,9 @@ class ResumableBrain(sb.Brain):
                 "grad_accumulation_factor must be 1 or more, not "
                 f"{self.grad_accumulation_factor}"
             )
+        # now, rather than when the data are prepared: what is out of range
+        spare = torch.nn.Parameter(torch.zeros(1))
+        self.hparams.scheduler_class(self.opt_class([spare]))
         self.stop, self.stats = StopSignal(), RunningStats()
         self.window = Window(self)
         checkpointer.add_recoverable("stats", self.stats)
@@ -203,10 +207,6 @@ class ResumableBrain(sb.Brain):
         """Begins with an empty window."""
         self.window.clear()
 
-    def save_within_epoch(self):
-        """Saves a checkpoint from which this epoch goes on."""
-        self._save_intra_epoch_ckpt()
-
     def _should_save_intra_epoch_ckpt(self, *since):
         """Not inside a window: its batches are not saved."""
         whole = self.step % self.grad_accumulation_factor == 0
@@ -221,7 +221,7 @@ class ResumableBrain(sb.Brain):
             Means and counts of the stage, by name.
         """
         self.window.clear()
-        self.save_within_epoch()
+        self._save_intra_epoch_ckpt()
         self.stop.check()
         return self.stats.summary()
 

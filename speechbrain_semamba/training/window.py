@@ -117,7 +117,7 @@ class Window:
         self.clear()
         stopped = {"stopped": brain.stop.received is not None}
         if any(mean_everywhere(stopped, brain.device).values()):
-            brain.save_within_epoch()
+            brain._save_intra_epoch_ckpt()
             brain.stop.leave()
 
     def find_suspects(self):

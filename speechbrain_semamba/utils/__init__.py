@@ -1,5 +1,6 @@
 """Ground floor: knows nothing of speech, imports nothing of ours.
 
+- ``checks``: of arguments that a yaml gives
 - ``devices``: those that PyTorch computes on
 - ``distributed``: what the processes of a run tell each other
 - ``extras``: packages that only some need, imported where they are used

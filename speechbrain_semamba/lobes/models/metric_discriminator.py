@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn.utils import spectral_norm
 
 from speechbrain_semamba.nnet.activations import LearnableSigmoid
+from speechbrain_semamba.utils.checks import check_counts
 
 
 class MetricDiscriminator(nn.Module):
@@ -21,6 +22,11 @@ class MetricDiscriminator(nn.Module):
     dropout : float
         Probability of dropout between the linear layers.
 
+    Raises
+    ------
+    ValueError
+        If ``channels`` is none, or ``dropout`` no probability.
+
     Example
     -------
     >>> clean, enhanced = torch.rand(2, 3, 161, 201)
@@ -30,6 +36,7 @@ class MetricDiscriminator(nn.Module):
 
     def __init__(self, channels=16, dropout=0.3):
         super().__init__()
+        check_counts(channels=channels)
         sizes = [2] + [channels * 2**i for i in range(4)]
         layers = []
         for size_in, size_out in zip(sizes, sizes[1:]):

@@ -19,6 +19,7 @@ from speechbrain_semamba.processing.waves import (
     check_waves,
     check_weights,
 )
+from speechbrain_semamba.utils.checks import check_counts
 
 
 class SEMamba(nn.Module):
@@ -48,7 +49,7 @@ class SEMamba(nn.Module):
     Raises
     ------
     ValueError
-        If ``n_fft`` does not survive halving and doubling of the frequencies.
+        If a size is none, or ``n_fft`` does not survive halving and doubling of the frequencies.
 
     Example
     -------
@@ -70,6 +71,13 @@ class SEMamba(nn.Module):
         backend="auto",
     ):
         super().__init__()
+        check_counts(
+            channels=channels,
+            d_state=d_state,
+            d_conv=d_conv,
+            expand=expand,
+            n_fft=n_fft,
+        )
         if n_fft % 4:
             raise ValueError(f"n_fft must be a multiple of 4, not {n_fft}")
         self.encoder = DenseEncoder(channels, backend)
@@ -105,7 +113,19 @@ class SEMamba(nn.Module):
             Compressed magnitude [batch, frames, freq].
         phase : torch.Tensor
             Phase in radians [batch, frames, freq].
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit.
         """
+        freq = len(self.mask_decoder.sigmoid.slope)
+        if mag.dim() != 3 or mag.shape != phase.shape or mag.shape[2] != freq:
+            raise ValueError(
+                f"mag and phase must be [batch, frames, {freq}], found "
+                f"{list(mag.shape)} and {list(phase.shape)}; n_fft of model "
+                "and transform are to be the same"
+            )
         valid = ValidSizes.of(lengths, mag.shape[:2])
         x = self.encoder(torch.stack([mag, phase], dim=1), valid)
         for block in self.blocks:

@@ -22,7 +22,7 @@ from speechbrain_semamba.processing import precision
 @pytest.fixture
 def noisy(tmp_path):
     path = tmp_path / "noisy.wav"
-    soundfile.write(path, 0.1 * torch.randn(4000).numpy(), 16000)
+    soundfile.write(path, 0.01 * torch.randn(4000).numpy(), 16000)
     return path
 
 

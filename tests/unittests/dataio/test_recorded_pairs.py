@@ -36,3 +36,8 @@ def test_recorded_pair_is_levelled_then_cut(tmp_path):
     torch.testing.assert_close(
         clean, level_pair(waves[0], waves[1].clamp(-0.1, 0.1))[1]
     )
+
+
+def test_segment_of_no_samples():
+    with pytest.raises(ValueError, match="segment must be .* found 0"):
+        RecordedPairs(segment=0.5)

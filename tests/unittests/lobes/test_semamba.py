@@ -343,3 +343,22 @@ def test_compiled_in_one_graph(lengths):
         fast(*noisy, lengths), generator(*noisy, lengths)
     ):
         torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize(
+    "size", ["channels", "d_state", "d_conv", "expand", "n_fft"]
+)
+@pytest.mark.parametrize("number", [0, -4, 2.5, True])
+def test_sizes_that_cannot_be(size, number):
+    with pytest.raises(ValueError, match=f"{size} must be .*found {number}"):
+        SEMamba(**{size: number})
+
+
+def test_spectrum_of_another_transform(enhance):
+    mag = torch.zeros(1, 5, 257)
+    with pytest.raises(ValueError, match=r"frames, 201\], found \[1, 5, 257\]"):
+        enhance.generator(mag, mag)
+    with pytest.raises(
+        ValueError, match=r"found \[1, 5, 201\] and \[1, 4, 201\]"
+    ):
+        enhance.generator(mag[..., :201], mag[:, 1:, :201])

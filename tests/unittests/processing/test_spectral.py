@@ -287,3 +287,19 @@ def test_window_goes_where_the_module_goes():
         stft.to_empty(device="cpu").window,
         torch.hann_window(400, dtype=torch.float64),
     )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_fft": 0},
+        {"hop_length": 0},
+        {"hop_length": 401},
+        {"win_length": 401},
+        {"compression": 0},
+        {"compression": 1.5},
+    ],
+)
+def test_transforms_that_cannot_be(options):
+    with pytest.raises(ValueError, match="found "):
+        MagPhaseSTFT(**options)

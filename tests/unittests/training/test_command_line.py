@@ -12,6 +12,7 @@ YAML = """
 data_folder: !PLACEHOLDER
 output_folder: results
 log: !ref <output_folder>/log.txt
+notes: !ref <output_folder>/notes.txt
 lr: 0.5
 metric: 1
 on: False
@@ -43,6 +44,34 @@ def test_values_are_those_of_the_command_line(read):
     assert hparams["lr"] == 1e-4 and hparams["metric"] == 0.5
     assert hparams["sizes"] == {"a": 1, "b": 2}
     assert command.run_opts.precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "2024",
+        "null",
+        "1e9",
+        "{a}",
+        "[1, 2]",
+        "a: b",
+        "#a",
+        "*a",
+        "~",
+        "",
+    ],
+)
+def test_names_are_taken_as_they_are(read, name):
+    """Of folders and files, whatever yaml would make of them."""
+    command = read(f"--data_folder={name}", f"--output_folder={name}")
+    hparams = command.load()
+    assert hparams["data_folder"] == hparams["output_folder"] == name
+    assert hparams["log"] == f"{name}/log.txt"
+
+
+def test_quotes_and_references_of_yaml_stay(read):
+    hparams = read("--data_folder='a b'", "--notes=!ref <data_folder>/c").load()
+    assert hparams["data_folder"] == "a b" and hparams["notes"] == "a b/c"
 
 
 @pytest.mark.parametrize(
