@@ -13,7 +13,8 @@ from speechbrain_semamba.lobes.models.metric_discriminator import (
 from speechbrain_semamba.lobes.models.semamba import SEMamba, SEMambaEnhancer
 from speechbrain_semamba.nnet import losses, objective
 from speechbrain_semamba.ops.selective_scan import selective_scan
-from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
+from speechbrain_semamba.processing.levels import rms_gain
+from speechbrain_semamba.processing.spectral import MagPhaseSTFT
 from speechbrain_semamba.utils.settings import read_settings
 
 SAMPLE_RATE = 16000

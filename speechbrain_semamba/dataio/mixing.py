@@ -15,7 +15,8 @@ from speechbrain.dataio.legacy import (
 from speechbrain.processing.signal_processing import dB_to_amplitude
 
 from speechbrain_semamba.dataio.recorded_pairs import UnusableFile, read_wav
-from speechbrain_semamba.processing.segments import crop_pair, level_pair
+from speechbrain_semamba.processing.levels import level_pair
+from speechbrain_semamba.processing.segments import crop_pair
 from speechbrain_semamba.utils.checks import check_counts
 from speechbrain_semamba.utils.seeding import drawing_at
 

@@ -2,7 +2,8 @@
 
 from speechbrain.dataio.dataio import read_audio
 
-from speechbrain_semamba.processing.segments import crop_pair, level_pair
+from speechbrain_semamba.processing.levels import level_pair
+from speechbrain_semamba.processing.segments import crop_pair
 from speechbrain_semamba.utils.checks import check_counts
 
 

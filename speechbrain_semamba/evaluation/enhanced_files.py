@@ -8,7 +8,7 @@ from speechbrain_semamba.dataio.audio_files import (
     read_audio_file,
     write_audio_file,
 )
-from speechbrain_semamba.processing.spectral import rms_gain
+from speechbrain_semamba.processing.levels import rms_gain
 
 
 class EnhancedFiles:

@@ -4,7 +4,8 @@
 - ``lengths``: how much of each item of a padded batch counts
 - ``precision``: which to compute in; what stays out of half precision
 - ``resampling``: the one resampler
-- ``spectral``: wav <-> (compressed magnitude, phase); the level of a wav
-- ``segments``: level and crop of a training pair
+- ``levels``: the level of a wav, and of a training pair
+- ``spectral``: wav <-> (compressed magnitude, phase)
+- ``segments``: segments of training pairs
 - ``pcs``: perceptual contrast stretching of a wav
 """

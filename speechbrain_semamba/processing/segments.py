@@ -1,35 +1,10 @@
-"""Level and crop of training pairs; a crop that can be drawn again."""
+"""Segments of training pairs, at a place that can be drawn again."""
 
 import random
 
 import torch
 
-from speechbrain_semamba.processing.spectral import rms_gain
 from speechbrain_semamba.utils.seeding import seed_of
-
-
-def level_pair(noisy, clean):
-    """Scales a pair so that the whole noisy wave has a power of 1.
-
-    Arguments
-    ---------
-    noisy : torch.Tensor
-        Noisy speech [samples].
-    clean : torch.Tensor
-        Clean speech [samples].
-
-    Returns
-    -------
-    torch.Tensor
-        Noisy and clean speech [2, samples], scaled by one gain.
-
-    Example
-    -------
-    >>> level_pair(torch.tensor([2.0, -2.0]), torch.tensor([1.0, 0.0]))
-    tensor([[ 1.0000, -1.0000],
-            [ 0.5000,  0.0000]])
-    """
-    return torch.stack([noisy, clean]) * rms_gain(noisy[None])
 
 
 def crop_pair(pair, segment, seed, epoch, utterance):

@@ -9,39 +9,6 @@ from speechbrain_semamba.processing.precision import at_least_float32
 from speechbrain_semamba.utils.checks import check_counts
 
 
-def rms_gain(wav, lengths=None):
-    """Gain that brings each item to a root mean square of 1.
-
-    Arguments
-    ---------
-    wav : torch.Tensor
-        Waveforms [batch, samples].
-    lengths : torch.Tensor
-        Relative lengths [batch]; samples beyond them do not count.
-
-    Returns
-    -------
-    torch.Tensor
-        Factors [batch, 1]; 1 where there is only silence.
-
-    Example
-    -------
-    >>> rms_gain(torch.tensor([[0.5, -0.5], [0.0, 0.0]])).tolist()
-    [[2.0], [1.0]]
-    """
-    # float64: squares may not overflow, and a padded item's sum is to round
-    # as the item's own
-    squares = wav.double().square()
-    if lengths is None:
-        power = squares.mean(dim=1, keepdim=True)
-    else:
-        valid = ValidSizes.of(lengths, wav.shape).mask
-        energy = (squares * valid).sum(dim=1, keepdim=True)
-        power = energy / valid.sum(dim=1, keepdim=True)
-    silent = power < torch.finfo(torch.float32).tiny
-    return power.masked_fill(silent, 1.0).rsqrt().to(wav.dtype)
-
-
 class MagPhaseSTFT(torch.nn.Module):
     """Short-time spectrum as compressed magnitude and phase, and back.
 

@@ -3,7 +3,8 @@
 import torch
 from places import OFFICIAL
 
-from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
+from speechbrain_semamba.processing.levels import rms_gain
+from speechbrain_semamba.processing.spectral import MagPhaseSTFT
 
 #: As in tests/reference/make_compact.py
 STRIDE, SAMPLES = 16, 8

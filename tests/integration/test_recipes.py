@@ -23,8 +23,8 @@ from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
 from speechbrain_semamba.lobes.models.semamba import SEMamba
+from speechbrain_semamba.processing.levels import level_pair
 from speechbrain_semamba.processing.pcs import PerceptualContrastStretching
-from speechbrain_semamba.processing.segments import level_pair
 
 CORPUS = ROOT / "samples" / "voicebank_mini"
 sys.path.insert(0, str(RECIPE))  # as for train.py, whose yaml names its files

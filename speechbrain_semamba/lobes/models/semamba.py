@@ -11,8 +11,9 @@ from speechbrain_semamba.nnet.decoders import MaskDecoder, PhaseDecoder
 from speechbrain_semamba.nnet.encoder import DenseEncoder
 from speechbrain_semamba.nnet.tf_mamba import TFMamba
 from speechbrain_semamba.processing.lengths import ValidSizes
+from speechbrain_semamba.processing.levels import rms_gain
 from speechbrain_semamba.processing.precision import at_least_float32
-from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
+from speechbrain_semamba.processing.spectral import MagPhaseSTFT
 from speechbrain_semamba.processing.waves import (
     check_finite,
     check_lengths,

@@ -5,7 +5,8 @@ import soundfile
 import torch
 
 from speechbrain_semamba.dataio.recorded_pairs import RecordedPairs
-from speechbrain_semamba.processing.segments import crop_pair, level_pair
+from speechbrain_semamba.processing.levels import level_pair
+from speechbrain_semamba.processing.segments import crop_pair
 
 
 @pytest.mark.parametrize("bad", ["noisy", "clean"])

@@ -8,7 +8,7 @@ from speechbrain_semamba.dataio.audio_files import (
     write_audio_file,
 )
 from speechbrain_semamba.evaluation.enhanced_files import EnhancedFiles
-from speechbrain_semamba.processing.spectral import rms_gain
+from speechbrain_semamba.processing.levels import rms_gain
 
 
 def test_level_and_encoding_of_the_noisy_file(tmp_path):

@@ -29,7 +29,8 @@ from speechbrain_semamba.lobes.models.metric_discriminator import (
 )
 from speechbrain_semamba.lobes.models.semamba import SEMamba
 from speechbrain_semamba.ops.backends import BACKENDS
-from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
+from speechbrain_semamba.processing.levels import rms_gain
+from speechbrain_semamba.processing.spectral import MagPhaseSTFT
 
 CPU_BACKENDS = [
     name for name, row in BACKENDS.items() if row.why_not("cpu") is None

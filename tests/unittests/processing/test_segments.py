@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from speechbrain_semamba.processing.segments import crop_pair, level_pair
-from speechbrain_semamba.processing.spectral import rms_gain
+from speechbrain_semamba.processing.levels import level_pair, rms_gain
+from speechbrain_semamba.processing.segments import crop_pair
 
 PAIR = torch.arange(100_000.0).expand(2, -1)
 

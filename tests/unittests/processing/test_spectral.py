@@ -6,7 +6,8 @@ import pickle
 import pytest
 import torch
 
-from speechbrain_semamba.processing.spectral import MagPhaseSTFT, rms_gain
+from speechbrain_semamba.processing.levels import rms_gain
+from speechbrain_semamba.processing.spectral import MagPhaseSTFT
 
 LENGTHS = (1, 2, 150, 200, 201, 400, 16000, 16123)
 RAGGED = (16000, 9001, 3000, 150, 1)
