@@ -144,6 +144,11 @@ def test_padded_batch(enhancer):
     assert enhanced[1, 2500:].abs().max() == 0
 
 
+def test_lengths_in_samples_are_refused(enhancer):
+    with pytest.raises(ValueError, match=r"are relative.* found \[800, 400\]"):
+        enhancer.enhance_batch(torch.randn(2, 800), torch.tensor([800, 400]))
+
+
 def test_one_length_for_two_items_is_refused(enhancer):
     with pytest.raises(ValueError, match=r"must be \[2\], .* found \[1\]"):
         enhancer.enhance_batch(torch.randn(2, 800), torch.tensor([1.0]))
