@@ -1,9 +1,12 @@
 """Weights from files, which must fit to be loaded."""
 
 import logging
+import pickle
 from pathlib import Path
 
 import torch
+
+from speechbrain_semamba.utils.messages import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +37,10 @@ def read_weights(path, key=None):
     except FileNotFoundError:
         raise
     except Exception as error:  # torch.load raises whatever the bytes provoke
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
+        if isinstance(error, pickle.UnpicklingError):
+            # PyTorch's own advice is to run what the file may carry
+            reason = "it holds more than tensors, or is none of torch.save's"
         raise ValueError(
             f"{path} holds no readable weights: {reason}"
         ) from error
