@@ -1,16 +1,14 @@
 """Makes a model folder of official weights."""
 
+from speechbrain_semamba.cli.parser import add_overwrite
+
 
 def add_arguments(parser):
     """Declares what the command line may say."""
     parser.add_argument("--generator", required=True, metavar="FILE")
     parser.add_argument("--discriminator", metavar="FILE")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER")
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace a model folder that is there already",
-    )
+    add_overwrite(parser)
 
 
 def run(options):

@@ -1,5 +1,7 @@
 """Makes a model folder of a training run."""
 
+from speechbrain_semamba.cli.parser import add_overwrite
+
 
 def add_arguments(parser):
     """Declares what the command line may say."""
@@ -8,11 +10,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--max_key", default="pesq", help="score that picks the checkpoint"
     )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace a model folder that is there already",
-    )
+    add_overwrite(parser)
 
 
 def run(options):

@@ -85,3 +85,25 @@ def whole_number(text):
             f"must be a whole number from 1 on, found {text!r}"
         )
     return int(text)
+
+
+def add_overwrite(parser):
+    """The option of those commands that make a model folder.
+
+    Arguments
+    ---------
+    parser : OneLineParser
+        Of the command.
+
+    Example
+    -------
+    >>> parser = OneLineParser(prog="semamba export")
+    >>> add_overwrite(parser)
+    >>> parser.parse_args([]).overwrite
+    False
+    """
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace a model folder that is there already",
+    )
