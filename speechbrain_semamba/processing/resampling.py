@@ -81,9 +81,10 @@ def _resample_in_blocks(wav, steps_in, steps_out):
     taps = torch.arange(-reach, reach + 1, device=wav.device)
     blocks = []
     total = -(-samples * steps_out // steps_in)
-    for begin in range(0, total, max(1, MAX_NUMBERS // len(taps))):
-        end = min(total, begin + max(1, MAX_NUMBERS // len(taps)))
-        place = torch.arange(begin, end, device=wav.device) * steps_in
+    for block in torch.arange(total, device=wav.device).split(
+        max(1, MAX_NUMBERS // len(taps))
+    ):
+        place = block * steps_in
         nearest = place // steps_out
         rest = (place % steps_out).double() / steps_out
         kernel = _kernel(taps - rest[:, None], cutoff).to(wav.dtype)
