@@ -16,8 +16,10 @@ from speechbrain.processing.signal_processing import dB_to_amplitude
 
 from speechbrain_semamba.dataio.recorded_pairs import UnusableFile, read_wav
 from speechbrain_semamba.processing.levels import level_pair
-from speechbrain_semamba.processing.segments import crop_pair
-from speechbrain_semamba.utils.checks import check_counts
+from speechbrain_semamba.processing.segments import (
+    crop_pair,
+    segment_samples,
+)
 from speechbrain_semamba.utils.seeding import drawing_at
 
 
@@ -101,9 +103,7 @@ class DynamicMixer:
         self.noise_csv = noise_csv
         self.rir_csv = rir_csv
         self.snr_range = snr_low, snr_high
-        if segment is not None:
-            check_counts(segment=int(segment))
-        self.segment = None if segment is None else int(segment)
+        self.segment = segment_samples(segment)
         self.seed = seed
         self.add_noise = AddNoise(noise_csv, pad_noise=True)
         self.add_reverb = AddReverb(rir_csv)

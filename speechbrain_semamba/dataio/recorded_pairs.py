@@ -3,8 +3,10 @@
 from speechbrain.dataio.dataio import read_audio
 
 from speechbrain_semamba.processing.levels import level_pair
-from speechbrain_semamba.processing.segments import crop_pair
-from speechbrain_semamba.utils.checks import check_counts
+from speechbrain_semamba.processing.segments import (
+    crop_pair,
+    segment_samples,
+)
 
 
 class UnusableFile(ValueError):
@@ -38,9 +40,7 @@ class RecordedPairs:
     takes = ("noisy_wav", "clean_wav")
 
     def __init__(self, segment=None, seed=1234, target=None):
-        if segment is not None:
-            check_counts(segment=int(segment))
-        self.segment = None if segment is None else int(segment)
+        self.segment = segment_samples(segment)
         self.seed = seed
         self.target = target
 

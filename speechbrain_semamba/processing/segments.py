@@ -4,6 +4,7 @@ import random
 
 import torch
 
+from speechbrain_semamba.utils.checks import check_counts
 from speechbrain_semamba.utils.seeding import seed_of
 
 
@@ -45,3 +46,32 @@ def crop_pair(pair, segment, seed, epoch, utterance):
     start = place.randint(0, max(0, samples - segment))
     pair = pair[:, start : start + segment]
     return torch.nn.functional.pad(pair, (0, segment - pair.shape[1]))
+
+
+def segment_samples(segment):
+    """The length of a segment, as a yaml computes it of seconds and rate.
+
+    Arguments
+    ---------
+    segment : float
+        Samples; None for whole utterances.
+
+    Returns
+    -------
+    int
+        The same, rounded down; None for None.
+
+    Raises
+    ------
+    ValueError
+        If that is less than one sample.
+
+    Example
+    -------
+    >>> segment_samples(32000.0)
+    32000
+    """
+    if segment is None:
+        return None
+    check_counts(segment=int(segment))
+    return int(segment)
