@@ -11,7 +11,10 @@ from speechbrain_semamba.ops.backends import find_fused_mixer, use_cpu_kernels
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
 from speechbrain_semamba.ops.rms_norm import rms_norm
 from speechbrain_semamba.ops.selective_scan import selective_scan
-from speechbrain_semamba.processing.precision import at_least_float32
+from speechbrain_semamba.processing.precision import (
+    at_least_float32,
+    without_autocast,
+)
 
 
 class Mamba(nn.Module):
@@ -28,7 +31,9 @@ class Mamba(nn.Module):
     expand : int
         Inner features for each input feature.
     backend : str
-        Which kernels to use, as in ``ops.selective_scan``.
+        Which kernels to use, as in ``ops.selective_scan``. With "pytorch"
+        every layer is called as a module, so that hooks see it (counters,
+        quantisers); compiled kernels take the weights of some past them.
 
     Example
     -------
@@ -98,24 +103,34 @@ class Mamba(nn.Module):
             self.conv1d.bias,
             reverse,
             self.backend,
+            layer=self.conv1d,
         )
         delta, B, C = self.x_proj(u).split(
             [self.dt_rank, self.d_state, self.d_state], dim=-1
         )
+        delta, bias = self._project_delta(delta)
         y = selective_scan(
             u,
-            linear(delta, self.dt_proj.weight),
+            delta,
             self.A,
             B,
             C,
             self.D,
             z,
-            self.dt_proj.bias,
+            bias,
             valid,
             reverse,
             self.backend,
         )
         return self.out_proj(y)
+
+    def _project_delta(self, delta):
+        """Step size before softplus, and what is to be added to it yet."""
+        if use_cpu_kernels(delta, self.backend):
+            return linear(delta, self.dt_proj.weight), self.dt_proj.bias
+        # the bias is as large as the step: half precision would blur it
+        with without_autocast(delta.device.type):
+            return self.dt_proj(at_least_float32(delta)), None
 
     def _fused(self, fused_mixer, xz, reverse):
         return fused_mixer(

@@ -1,5 +1,6 @@
 """Mamba's causal depthwise convolution with its SiLU."""
 
+from functools import partial
 from typing import Tuple
 
 import torch
@@ -22,7 +23,9 @@ from speechbrain_semamba.ops.backends import use_cpu_kernels
 from speechbrain_semamba.ops.registration import operator
 
 
-def causal_conv_silu(x, weight, bias, reverse=False, backend="auto"):
+def causal_conv_silu(
+    x, weight, bias, reverse=False, backend="auto", layer=None
+):
     """Depthwise convolution that sees the past alone, and SiLU.
 
     Arguments
@@ -37,6 +40,9 @@ def causal_conv_silu(x, weight, bias, reverse=False, backend="auto"):
         See the future alone, as if time ran backwards.
     backend : str
         As in ``ops.selective_scan``.
+    layer : torch.nn.Conv1d
+        The layer of this weight and bias. It is called where no compiled
+        kernel is, so that its hooks see it.
 
     Returns
     -------
@@ -55,11 +61,14 @@ def causal_conv_silu(x, weight, bias, reverse=False, backend="auto"):
     width = weight.shape[1]
     if 2 <= width <= MAX_WIDTH and use_cpu_kernels(x, backend):
         return _causal_conv_silu(x, weight, bias, reverse)
-    past = width - 1
-    x = pad(x.transpose(1, 2), (0, past) if reverse else (past, 0))
-    weight = weight.flip(1) if reverse else weight
-    y = conv1d(x, weight.unsqueeze(1), bias, groups=weight.shape[0])
-    return silu(y.transpose(1, 2))
+    if layer is None:
+        groups = weight.shape[0]
+        layer = partial(
+            conv1d, weight=weight[:, None], bias=bias, groups=groups
+        )
+    x = x.flip(1) if reverse else x
+    y = silu(layer(pad(x.transpose(1, 2), (width - 1, 0))).transpose(1, 2))
+    return y.flip(1) if reverse else y
 
 
 @operator

@@ -1,11 +1,10 @@
 """The public selective scan."""
 
-import contextlib
-
 import torch
 
 from speechbrain_semamba.ops.backends import choose_backend
 from speechbrain_semamba.processing.lengths import ValidSizes
+from speechbrain_semamba.processing.precision import without_autocast
 
 
 def selective_scan(
@@ -90,15 +89,8 @@ def selective_scan(
         x if x is None else x.to(dtype)
         for x, dtype in zip((u, delta, A, B, C, D, z, delta_bias), wanted)
     ]
-    with _without_autocast(u.device.type):
+    with without_autocast(u.device.type):
         return row.scan(*inputs, valid, reverse).to(u.dtype)
-
-
-def _without_autocast(device_type):
-    """The device meta has no autocast to be left out of."""
-    if device_type == "meta":
-        return contextlib.nullcontext()
-    return torch.autocast(device_type, enabled=False)
 
 
 def _check_shapes(u, delta, A, B, C, D, z, delta_bias, sizes):

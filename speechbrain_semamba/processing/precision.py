@@ -1,5 +1,6 @@
 """Which precision to compute in, and what stays out of half precision."""
 
+import contextlib
 import logging
 import os
 import platform
@@ -39,6 +40,30 @@ def at_least_float32(x):
     torch.float64
     """
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def without_autocast(device_type):
+    """A context that autocast leaves alone.
+
+    Arguments
+    ---------
+    device_type : str
+        Such as "cpu"; "meta", which has no autocast, included.
+
+    Returns
+    -------
+    contextlib.AbstractContextManager
+        To be entered once.
+
+    Example
+    -------
+    >>> with torch.autocast("cpu", torch.bfloat16), without_autocast("cpu"):
+    ...     torch.nn.functional.linear(*torch.ones(2, 1, 1)).dtype
+    torch.float32
+    """
+    if device_type == "meta":
+        return contextlib.nullcontext()
+    return torch.autocast(device_type, enabled=False)
 
 
 def choose_precision(wanted, device="cpu"):
