@@ -1,6 +1,8 @@
 """Files on one side, pairs of waves on the other.
 
-- ``audio_files``: audio files in and out
+- ``audio_source``: an audio file to read, as a stream
+- ``audio_sink``: an audio file to write, from a stream
+- ``audio_files``: whole audio files in and out
 - ``audio_headers``: what many files are like; what is wrong with them
 - ``pairs``: folders of clean and noisy files -> checked pairs of files
 - ``resampled_files``: resampled copies of files, in parallel

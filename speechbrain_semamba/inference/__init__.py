@@ -1,4 +1,8 @@
 """Trained models at work.
 
+- ``settings``: what a user may ask for
+- ``windows``: long waves cut into windows, and joined again
+- ``pipeline``: from a noisy stream to an enhanced one
+- ``files``: files enhanced, one by one or in batches
 - ``enhancement``: the pretrained interface
 """

@@ -1,15 +1,22 @@
 """The pretrained interface: load a model folder, enhance files."""
 
+from dataclasses import replace
+
 import torch
 from speechbrain.inference.enhancement import WaveformEnhancement
 
-from speechbrain_semamba.dataio.audio_files import (
-    check_audio_name,
-    read_audio_file,
-    write_audio_file,
+from speechbrain_semamba.dataio.audio_sink import AudioSink, scaled_to_peak
+from speechbrain_semamba.dataio.audio_source import AudioSource
+from speechbrain_semamba.inference.files import (
+    Job,
+    enhance_jobs,
+    stream_file,
 )
+from speechbrain_semamba.inference.pipeline import enhance_blocks
+from speechbrain_semamba.inference.settings import EnhancementSettings
+from speechbrain_semamba.processing.levels import RunningLevel
 from speechbrain_semamba.processing.precision import settle_precisions
-from speechbrain_semamba.processing.resampling import resample
+from speechbrain_semamba.processing.waves import check_waves
 
 
 class SEMambaEnhancement(WaveformEnhancement):
@@ -47,7 +54,7 @@ class SEMambaEnhancement(WaveformEnhancement):
 
     @torch.inference_mode()
     def enhance_batch(self, noisy, lengths=None):
-        """Enhances a batch of waves.
+        """Enhances a batch of waves, in one piece.
 
         Arguments
         ---------
@@ -76,8 +83,98 @@ class SEMambaEnhancement(WaveformEnhancement):
             enhanced, _ = self.mods.enhance_model(batch, lengths)
         return enhanced[0] if noisy.dim() == 1 else enhanced
 
-    def enhance_file(self, filename, output_filename=None, **kwargs):
+    @torch.inference_mode()
+    def enhance_at_level(self, noisy, gain):
+        """Enhances parts of longer waves.
+
+        Arguments
+        ---------
+        noisy : torch.Tensor
+            Waveforms [batch, samples] at the model's rate.
+        gain : torch.Tensor
+            Factors [batch, 1] that bring the longer waves to a root mean
+            square of 1, the level that the network works at.
+
+        Returns
+        -------
+        torch.Tensor
+            Waveforms [batch, samples], on the CPU.
+        """
+        noisy, gain = noisy.to(self.device), gain.to(self.device)
+        with self.inference_ctx:
+            enhanced, _ = self.mods.enhance_model(noisy, gain=gain)
+        return enhanced.cpu()
+
+    def enhance_stream(self, blocks, sample_rate=None, **settings):
+        """Enhances a stream of any length, a window at a time.
+
+        A window is enhanced at the level of all that has come so far; so
+        that of a stream within one window is what ``enhance_batch`` gives.
+
+        Arguments
+        ---------
+        blocks : iterable of torch.Tensor or numpy.ndarray
+            The stream [channels, samples], or [samples], of any floating
+            type or PCM, in blocks of any length.
+        sample_rate : int
+            Its rate, in Hz; None for the model's.
+        **settings
+            See ``EnhancementSettings``. The output comes later than the
+            input by at least ``window_seconds``.
+
+        Yields
+        ------
+        torch.Tensor
+            The stream [channels, samples], or [samples], as long as the
+            input, float32.
+
+        Raises
+        ------
+        ValueError
+            If a setting or a block does not fit.
+
+        Example
+        -------
+        >>> folder = getfixture("model_folder")
+        >>> enhancer = SEMambaEnhancement.from_hparams(source=folder)
+        >>> blocks = (torch.randn(1000) for _ in range(40))
+        >>> stream = enhancer.enhance_stream(blocks, window_seconds=1.0, overlap_seconds=0.2)
+        >>> sum(len(block) for block in stream)
+        40000
+        """
+        settings = EnhancementSettings.of(settings)
+        if settings.pcs == "peak":
+            raise ValueError(
+                "the peak of a stream is not known before its end; set "
+                "pcs='level'"
+            )
+        return self._stream(blocks, sample_rate or self.sample_rate, settings)
+
+    def _stream(self, blocks, rate, settings):
+        is_mono = False
+
+        def waves():
+            nonlocal is_mono
+            for block in blocks:
+                block = torch.as_tensor(block)
+                is_mono = block.dim() == 1
+                if block.shape[-1]:
+                    wav = check_waves(block[None] if is_mono else block)
+                    yield wav.float()
+
+        # one window at a time: to wait for more would be a delay
+        settings = replace(settings, batch_seconds=0)
+        rates = rate, self.sample_rate
+        for block in enhance_blocks(
+            self.enhance_at_level, waves(), *rates, settings, RunningLevel()
+        ):
+            yield block[0] if is_mono else block
+
+    def enhance_file(self, filename, output_filename=None, **settings):
         """Enhances one file, each of its channels by itself.
+
+        It is enhanced in windows if it is long, and held as a whole in the
+        end; see ``enhance_files`` for files that memory cannot hold.
 
         Arguments
         ---------
@@ -86,8 +183,8 @@ class SEMambaEnhancement(WaveformEnhancement):
         output_filename : str
             Where to write the result: same rate, length and channels. The
             file appears under this name only when it is complete.
-        **kwargs : dict
-            Accepted for ``WaveformEnhancement``'s sake; unused.
+        **settings
+            See ``EnhancementSettings``.
 
         Returns
         -------
@@ -98,29 +195,62 @@ class SEMambaEnhancement(WaveformEnhancement):
         ------
         ValueError
             If the file is not readable as audio, is empty, or holds a sample
-            that is not finite.
+            that is not finite; if a setting is out of range.
+
+        Example
+        -------
+        >>> import soundfile
+        >>> folder = getfixture("model_folder")
+        >>> enhancer = SEMambaEnhancement.from_hparams(source=folder)
+        >>> tmp = getfixture("tmp_path")
+        >>> soundfile.write(tmp / "in.wav", torch.zeros(4410, 2).numpy(), 44100)
+        >>> enhancer.enhance_file(tmp / "in.wav", tmp / "out.wav").shape
+        torch.Size([2, 4410])
+        """
+        settings = EnhancementSettings.of(settings)
+        source = AudioSource(filename)
+        rate = settings.sample_rate or source.rate
+        kind = rate, source.channels, None, source.subtype
+        sink = output_filename and AudioSink(output_filename, *kind)
+        blocks = stream_file(self, source, settings)
+        if settings.pcs == "peak":
+            blocks = scaled_to_peak(blocks)
+        enhanced = torch.cat(list(blocks), dim=1)
+        if sink:
+            sink.write([enhanced], enhanced.shape[1])
+        return enhanced.squeeze(0)
+
+    def enhance_files(self, pairs, **settings):
+        """Enhances many files; none is ever held as a whole.
+
+        Arguments
+        ---------
+        pairs : iterable of tuple
+            The noisy file and the one to write, for each.
+        **settings
+            See ``EnhancementSettings``.
+
+        Yields
+        ------
+        Job
+            What became of each file: one that fails has an ``error`` and
+            does not stop the others. The longest come first.
+
+        Raises
+        ------
+        ValueError
+            If a setting is out of range.
 
         Example
         -------
         >>> folder = getfixture("model_folder")
         >>> enhancer = SEMambaEnhancement.from_hparams(source=folder)
-        >>> tmp = getfixture("tmp_path")
-        >>> write_audio_file(tmp / "in.wav", torch.zeros(2, 4410), 44100)
-        >>> enhancer.enhance_file(tmp / "in.wav", tmp / "out.wav").shape
-        torch.Size([2, 4410])
+        >>> for job in enhancer.enhance_files([("absent.wav", "out.wav")]):
+        ...     print(job.error)
+        there is no file absent.wav
         """
-        if output_filename is not None:
-            check_audio_name(output_filename)
-        noisy, rate = read_audio_file(filename)
-        try:
-            enhanced = self.enhance_batch(
-                resample(noisy, rate, self.sample_rate)
-            )
-        except ValueError as error:
-            raise ValueError(f"{filename}: {error}") from error
-        # there and back rounds the length up, never down
-        enhanced = resample(enhanced.cpu(), self.sample_rate, rate)
-        enhanced = enhanced[:, : noisy.shape[1]]
-        if output_filename is not None:
-            write_audio_file(output_filename, enhanced, rate, like=filename)
-        return enhanced.squeeze(0)
+        settings = EnhancementSettings.of(settings)
+        jobs = [Job(source, target) for source, target in pairs]
+        for job in jobs:
+            job.look()
+        yield from enhance_jobs(self, jobs, settings)

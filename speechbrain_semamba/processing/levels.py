@@ -34,8 +34,44 @@ def rms_gain(wav, lengths=None):
         valid = ValidSizes.of(lengths, wav.shape).mask
         energy = (squares * valid).sum(dim=1, keepdim=True)
         power = energy / valid.sum(dim=1, keepdim=True)
+    return _gain_of(power).to(wav.dtype)
+
+
+def _gain_of(power):
     silent = power < torch.finfo(torch.float32).tiny
-    return power.masked_fill(silent, 1.0).rsqrt().to(wav.dtype)
+    return power.masked_fill(silent, 1.0).rsqrt()
+
+
+class RunningLevel:
+    """The gain of ``rms_gain`` for what a stream has brought so far.
+
+    Example
+    -------
+    >>> level = RunningLevel()
+    >>> level(torch.full((1, 2), 0.5)), level(torch.zeros(1, 6))
+    (tensor([[2.]]), tensor([[4.]]))
+    """
+
+    def __init__(self):
+        self.energy, self.samples = 0.0, 0
+
+    def __call__(self, wav):
+        """Counts a block in.
+
+        Arguments
+        ---------
+        wav : torch.Tensor
+            The next samples [channels, samples] of the stream.
+
+        Returns
+        -------
+        torch.Tensor
+            Factors [channels, 1]; 1 where there was only silence.
+        """
+        squares = wav.double().square()
+        self.energy = self.energy + squares.sum(dim=1, keepdim=True)
+        self.samples += wav.shape[1]
+        return _gain_of(self.energy / max(1, self.samples)).to(wav.dtype)
 
 
 def level_pair(noisy, clean):

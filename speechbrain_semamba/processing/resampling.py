@@ -1,9 +1,13 @@
 """The one resampler of this project."""
 
 import math
+from fractions import Fraction
+from functools import partial
 
 import torch
 from torchaudio.functional import resample as torchaudio_resample
+
+from speechbrain_semamba.processing.streams import in_pieces
 
 # Known as "kaiser_best" (librosa, resampy). Another resampler changes the
 # scores: 48 kHz VoiceBank-DEMAND files brought to 16 kHz by two different
@@ -18,6 +22,8 @@ KAISER_BEST = {
 LOWEST, HIGHEST = 1000, 384_000
 #: Numbers of the filter that torchaudio makes, and of a block of ours
 MAX_NUMBERS = 2**22
+#: So long does a stream wait for its next piece
+PIECES_A_SECOND = 4
 
 
 def resample(wav, rate_in, rate_out):
@@ -63,6 +69,42 @@ def resample(wav, rate_in, rate_out):
     # torchaudio keeps a filter for each place between two samples: gigabytes
     # where the rates have no large divisor in common
     return _resample_in_blocks(wav, steps_in, steps_out)
+
+
+def resample_stream(blocks, rate_in, rate_out):
+    """What ``resample`` makes of the whole, block by block.
+
+    Arguments
+    ---------
+    blocks : iterable of torch.Tensor
+        A stream [..., samples].
+    rate_in, rate_out : int
+        As for ``resample``.
+
+    Returns
+    -------
+    iterable of torch.Tensor
+        The stream [..., samples] at the other rate; the same if it is none.
+
+    Example
+    -------
+    >>> blocks = torch.randn(1, 48000).split(7000, dim=1)
+    >>> sum(b.shape[1] for b in resample_stream(blocks, 48000, 16000))
+    16000
+    """
+    if rate_in == rate_out:
+        return blocks
+    ratio = Fraction(rate_out, rate_in)
+    cutoff = _cutoff(ratio.denominator, ratio.numerator)
+    reach = math.ceil(KAISER_BEST["lowpass_filter_width"] / cutoff) + 1
+    return in_pieces(
+        blocks,
+        partial(resample, rate_in=rate_in, rate_out=rate_out),
+        context=reach,
+        piece=rate_in // PIECES_A_SECOND,
+        step=ratio.denominator,
+        ratio=ratio,
+    )
 
 
 def _cutoff(steps_in, steps_out):

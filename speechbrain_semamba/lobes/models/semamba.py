@@ -163,7 +163,7 @@ class SEMambaEnhancer(nn.Module):
         self.generator = generator
         self.stft = MagPhaseSTFT() if stft is None else stft
 
-    def forward(self, noisy, lengths=None):
+    def forward(self, noisy, lengths=None, gain=None):
         """Enhances a batch of waves.
 
         Arguments
@@ -174,6 +174,9 @@ class SEMambaEnhancer(nn.Module):
         lengths : torch.Tensor
             Relative lengths [batch]. With them each item of a padded batch
             gets what it gets alone, and zeros beyond its end.
+        gain : torch.Tensor
+            Factors [batch, 1] to enhance at, in place of those that bring
+            each wave to a root mean square of 1: for parts of longer waves.
 
         Returns
         -------
@@ -192,7 +195,7 @@ class SEMambaEnhancer(nn.Module):
         """
         given, wav = noisy.dtype, check_waves(noisy).to(check_weights(self))
         check_lengths(lengths)
-        gain = rms_gain(wav, lengths)
+        gain = rms_gain(wav, lengths) if gain is None else gain.to(wav)
         mag, phase = self.stft.analyze(wav * gain, lengths)
         frames = None
         if lengths is not None:

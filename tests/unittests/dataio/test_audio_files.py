@@ -8,10 +8,10 @@ import soundfile
 import torch
 
 from speechbrain_semamba.dataio.audio_files import (
-    check_audio_name,
     read_audio_file,
     write_audio_file,
 )
+from speechbrain_semamba.dataio.audio_sink import check_audio_name
 
 
 def wav(path, samples, subtype="PCM_16"):
@@ -65,7 +65,7 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full_disk(*args, **kwargs):
         raise RuntimeError("No space left on device")
 
-    monkeypatch.setattr(soundfile, "write", full_disk)
+    monkeypatch.setattr(soundfile.SoundFile, "write", full_disk)
     with pytest.raises(OSError, match="could not be written: No space left"):
         write_audio_file(path, torch.zeros(1, 9), 16000)
     assert path.read_bytes() == b"old"
