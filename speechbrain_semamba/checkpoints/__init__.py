@@ -4,8 +4,10 @@
 - ``checkpoint_reader``: finds whole checkpoints, recovers from the best
 - ``checkpointer``: saves checkpoints whole, deletes what is not worth keeping
 - ``weights``: weights from files, which must fit to be loaded
-- ``official_weights``: the official code's weights under our names
+- ``official_weights``: names and shapes of the official code's and of ours
+- ``official_config``: the official code's config.yaml and our arguments
 - ``parts``: what a model is made of, as the nodes of a yaml say it
 - ``model_folder``: what ``from_hparams`` loads, written and proved
-- ``export``: makes model folders of runs and of official weights
+- ``export``: makes model folders of training runs
+- ``official_models``: makes model folders of official weights, and the reverse
 """

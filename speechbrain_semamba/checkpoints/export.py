@@ -1,4 +1,4 @@
-"""Makes model folders: of a training run, or of the official weights."""
+"""Makes a model folder of a training run."""
 
 from pathlib import Path
 
@@ -7,16 +7,7 @@ from speechbrain_semamba.checkpoints.model_folder import (
     check_replaceable,
     write_model_folder,
 )
-from speechbrain_semamba.checkpoints.official_weights import (
-    OFFICIAL_STFT,
-    from_official_generator,
-    generator_sizes,
-)
-from speechbrain_semamba.checkpoints.weights import load_weights, read_weights
-from speechbrain_semamba.lobes.models.metric_discriminator import (
-    MetricDiscriminator,
-)
-from speechbrain_semamba.lobes.models.semamba import SEMamba
+from speechbrain_semamba.checkpoints.weights import read_weights
 from speechbrain_semamba.utils.settings import read_settings
 
 
@@ -100,58 +91,6 @@ def _best_checkpoint(save, max_key):
         f"{save} holds no checkpoint with a {max_key!r} score; "
         + (f"there are {', '.join(scores)}" if scores else "finish an epoch")
     )
-
-
-def convert_official(
-    generator_path, out_folder, discriminator_path=None, overwrite=False
-):
-    """Makes a model folder of the official implementation's weights.
-
-    Arguments
-    ---------
-    generator_path : str
-        The official checkpoint; its sizes are read off the tensors.
-    out_folder : str
-        The folder to make.
-    discriminator_path : str
-        The official discriminator, kept beside it for fine-tuning.
-    overwrite : bool
-        Whether a folder that is there already may be replaced.
-
-    Returns
-    -------
-    dict
-        The sizes found, as arguments of ``SEMamba``.
-
-    Raises
-    ------
-    ValueError
-        If a file does not hold the weights that it should.
-    FileExistsError
-        If ``out_folder`` holds something and may not be replaced.
-    """
-    weights = from_official_generator(read_weights(generator_path, "generator"))
-    sizes = generator_sizes(weights)
-    if sizes["n_fft"] != OFFICIAL_STFT["n_fft"]:
-        raise ValueError(
-            f"{generator_path} is for a transform of {sizes['n_fft']} points, "
-            f"the official code's has {OFFICIAL_STFT['n_fft']}"
-        )
-    # here the error can name the user's file
-    load_weights(SEMamba(**sizes), weights, generator_path)
-    discriminator = None
-    if discriminator_path is not None:
-        discriminator = read_weights(discriminator_path, "discriminator")
-        load_weights(MetricDiscriminator(), discriminator, discriminator_path)
-    write_model_folder(
-        out_folder,
-        weights,
-        sizes,
-        origin="official weights",
-        discriminator=discriminator,
-        overwrite=overwrite,
-    )
-    return sizes
 
 
 def _describe(meta):

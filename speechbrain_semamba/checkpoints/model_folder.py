@@ -9,7 +9,8 @@ from speechbrain.inference.enhancement import WaveformEnhancement
 from speechbrain_semamba import __version__
 from speechbrain_semamba.checkpoints.official_weights import OFFICIAL_STFT
 from speechbrain_semamba.checkpoints.parts import part_node, retagged
-from speechbrain_semamba.utils.messages import first_line, why_not_written
+from speechbrain_semamba.checkpoints.weights import save_weights
+from speechbrain_semamba.utils.messages import first_line
 from speechbrain_semamba.utils.settings import dump_settings
 from speechbrain_semamba.utils.whole_files import whole_folder
 
@@ -103,7 +104,7 @@ def write_model_folder(
     with whole_folder(folder) as partial:
         (partial / "hyperparams.yaml").write_text(text, encoding="utf-8")
         for name, state in weights.items():
-            _save(state, partial / f"{name}.ckpt")
+            save_weights(state, partial / f"{name}.ckpt")
         prove(partial, name=folder)
     logger.info("Wrote the model folder %s", folder)
 
@@ -179,13 +180,3 @@ def prove(folder, name=None):
             f"{name or folder} would not enhance: of a wave of shape "
             f"{list(wave.shape)} it makes {list(enhanced.shape)}"
         )
-
-
-def _save(state, path):
-    try:
-        torch.save(state, path)
-    except RuntimeError as error:
-        reason = why_not_written(error)
-        if reason is None:
-            raise
-        raise OSError(f"{path.name} could not be written: {reason}") from error

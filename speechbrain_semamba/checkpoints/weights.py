@@ -1,14 +1,23 @@
 """Weights from files, which must fit to be loaded."""
 
 import logging
-import pickle
+import re
+import warnings
 from pathlib import Path
 
 import torch
 
-from speechbrain_semamba.utils.messages import first_line
+from speechbrain_semamba.utils.messages import (
+    first_line,
+    is_out_of_memory,
+    why_not_written,
+)
+from speechbrain_semamba.utils.whole_files import whole_file
 
 logger = logging.getLogger(__name__)
+
+#: What PyTorch says of a pickle that would call or make something
+CODE = re.compile(r"(?i:unsupported global:? (?:global )?)(\w[\w.]*)")
 
 
 def read_weights(path, key=None):
@@ -33,24 +42,89 @@ def read_weights(path, key=None):
         If the file is not readable as weights.
     """
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # what matters of them is in the error
+            warnings.simplefilter("ignore", UserWarning)
+            weights = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
     except Exception as error:  # torch.load raises whatever the bytes provoke
-        reason = first_line(error)
-        if isinstance(error, pickle.UnpicklingError):
-            # PyTorch's own advice is to run what the file may carry
-            reason = "it holds more than tensors, or is none of torch.save's"
         raise ValueError(
-            f"{path} holds no readable weights: {reason}"
+            f"{path} holds no readable weights: {_why_unreadable(error)}"
         ) from error
     if isinstance(weights, dict) and isinstance(weights.get(key), dict):
         weights = weights[key]
-    if not isinstance(weights, dict) or not all(
-        torch.is_tensor(x) for x in weights.values()
-    ):
-        raise ValueError(f"{path} holds no state dict of tensors")
+    if not _is_state_dict(weights):
+        raise ValueError(
+            f"{path} holds no state dict of tensors{_what_else(weights, key)}"
+        )
     return {k.removeprefix("module."): v for k, v in weights.items()}
+
+
+def _why_unreadable(error):
+    """In our words: PyTorch's advice is to run what the file may carry."""
+    # a file of a few bytes raises an OSError that names none
+    of_the_system = isinstance(error, OSError) and error.filename
+    if of_the_system or is_out_of_memory(error):
+        return first_line(error)
+    if found := CODE.search(str(error)):
+        return (
+            f"it holds {found[1]}, which is no tensor and might run code, or "
+            "is damaged; save the model's state dict alone"
+        )
+    if "TorchScript" in str(error):
+        return "it is a TorchScript archive; save the model's state dict"
+    return "it is none of torch.save's, or is damaged; get it anew"
+
+
+def _is_state_dict(weights):
+    return isinstance(weights, dict) and all(
+        isinstance(k, str) and torch.is_tensor(v) for k, v in weights.items()
+    )
+
+
+def _what_else(weights, key):
+    """Ends the sentence about a file that has other things inside."""
+    if key is None or not isinstance(weights, dict):
+        return ""
+    inside = ", ".join(repr(k) for k in list(weights)[:5])
+    return (
+        f", nor one under {key!r}, but {inside or 'nothing'}; the official "
+        "training has the generator in its g_ files, the discriminator in its "
+        "do_ files"
+    )
+
+
+def save_weights(state, path):
+    """Writes what ``torch.save`` can write, whole or not at all.
+
+    Arguments
+    ---------
+    state : dict
+        Tensors by name, or such a dict at a key.
+    path : pathlib.Path
+        The file; its folder exists.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; PyTorch itself gives no error number then.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.ckpt"
+    >>> save_weights({"a": torch.ones(1)}, path)
+    >>> read_weights(path)
+    {'a': tensor([1.])}
+    """
+    try:
+        with whole_file(path) as partial:
+            torch.save(state, partial)
+    except RuntimeError as error:
+        reason = why_not_written(error)
+        if reason is None:
+            raise
+        raise OSError(f"{path.name} could not be written: {reason}") from error
 
 
 def find_weights(path):

@@ -2,7 +2,7 @@
 
 - ``enhance``: a noisy file -> an enhanced one
 - ``export``: a training run -> a model folder
-- ``convert``: official weights -> a model folder
+- ``convert``: official weights -> a model folder, and back
 - ``info``: what is installed, and what runs here
 - ``parser``: what they share: the parser of the command line
 """

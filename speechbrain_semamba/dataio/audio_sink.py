@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from speechbrain_semamba.utils.messages import first_line
-from speechbrain_semamba.utils.whole_files import whole_file
+from speechbrain_semamba.utils.whole_files import check_file_name, whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -207,17 +207,8 @@ def check_audio_name(path):
             f"the ending of an output file names its format, such as .wav or "
             f".flac, but {path.name!r} ends in {path.suffix!r}"
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent}")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            return name
-    except OSError as error:
-        raise OSError(
-            f"{path.parent} cannot be written to: {error.strerror}"
-        ) from error
+    check_file_name(path)
+    return name
 
 
 def scaled_to_peak(blocks, folder=None):

@@ -169,8 +169,9 @@ def flatten(settings):
     """
     flat, seen = {}, {}
     for key, node in settings.items():
-        if not key.startswith("__"):  # only done, as in load_hyperpyyaml
-            _flatten(key, node, flat, seen)
+        name = str(key)  # a yaml may have a number there
+        if not name.startswith("__"):  # only done, as in load_hyperpyyaml
+            _flatten(name, node, flat, seen)
     return flat
 
 

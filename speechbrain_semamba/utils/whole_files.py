@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 import threading
 from pathlib import Path
 
@@ -78,6 +79,37 @@ def whole_folder(path):
     finally:
         for leftover in (partial, replaced):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def check_file_name(path):
+    """Whether a file can be written, before the work is done.
+
+    Arguments
+    ---------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    OSError
+        If its folder is not there or cannot be written to, or the name is
+        that of a folder.
+
+    Example
+    -------
+    >>> check_file_name(getfixture("tmp_path") / "a.txt")
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"{path.parent} cannot be written to: {error.strerror}"
+        ) from error
 
 
 def write_json(path, content):

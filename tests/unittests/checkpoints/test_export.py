@@ -1,21 +1,13 @@
-"""Model folders of training runs and of official weights."""
+"""Model folders of training runs."""
 
 import sys
 
 import pytest
 import torch
-from official_numbers import (
-    SAMPLES,
-    load_official,
-    noisy_spectrum,
-    noisy_wave,
-    relative_error,
-    rounding,
-)
 from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
-from speechbrain_semamba.checkpoints.export import convert_official, export_run
+from speechbrain_semamba.checkpoints.export import export_run
 from speechbrain_semamba.checkpoints.weights import load_strictly
 from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
@@ -51,62 +43,6 @@ class Quiet(SEMamba):
         mag, *others = super().forward(*args, **kwargs)
         return self.gain * mag, *others
 """
-
-
-@pytest.fixture(scope="module")
-def official():
-    return load_official()
-
-
-@pytest.fixture
-def converted(official, tmp_path):
-    """A model folder that ``convert`` made."""
-    torch.save({"generator": official["generator"]}, tmp_path / "g.pth")
-    torch.save(official["discriminator"], tmp_path / "d.pth")
-    folder = tmp_path / "converted"
-    sizes = convert_official(
-        tmp_path / "g.pth", folder, discriminator_path=tmp_path / "d.pth"
-    )
-    assert sizes["channels"] == official["config"]["hid_feature"]
-    return folder
-
-
-def test_converted_folder_enhances_as_the_official_code(
-    official, converted, monkeypatch
-):
-    enhancer = WaveformEnhancement.from_hparams(source=str(converted))
-    spectrum = noisy_spectrum(official, torch.float32)
-    stft = enhancer.mods.enhance_model.stft
-    monkeypatch.setattr(stft, "analyze", lambda wav, lengths: spectrum)
-    wav = enhancer.enhance_batch(noisy_wave(official, torch.float32))
-    error = relative_error(wav[:, ::SAMPLES], official["enhanced"])
-    assert error < rounding(torch.float32)
-
-
-def test_converted_discriminator_loads(converted, official):
-    model = MetricDiscriminator()
-    load_strictly(model, converted / "discriminator.ckpt")
-    expected = official["discriminator"]["layers.0.weight_orig"]
-    assert torch.equal(model.layers[0].weight_orig, expected)
-
-
-def test_generator_in_place_of_discriminator(tmp_path, official):
-    torch.save(official["generator"], tmp_path / "g.pth")
-    with pytest.raises(ValueError, match="does not fit MetricDiscriminator"):
-        convert_official(
-            tmp_path / "g.pth",
-            tmp_path / "out",
-            discriminator_path=tmp_path / "g.pth",
-        )
-    assert not (tmp_path / "out").exists()
-
-
-def test_official_weights_for_another_transform(tmp_path, official):
-    slope = "mask_decoder.lsigmoid.slope"
-    weights = {**official["generator"], slope: torch.ones(101, 1)}
-    torch.save(weights, tmp_path / "g.pth")
-    with pytest.raises(ValueError, match="of 200 points.* has 400"):
-        convert_official(tmp_path / "g.pth", tmp_path / "out")
 
 
 def test_checkpoint_that_was_cut_short_is_passed_over(tmp_path):

@@ -1,5 +1,8 @@
 """Weights from files, which must fit."""
 
+import os
+import pickle
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -61,22 +64,87 @@ def test_wrapped_and_nested_weights_are_found(tmp_path):
 def test_unreadable_weights_are_refused_in_one_line(tmp_path, content):
     path = tmp_path / "bad.ckpt"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="holds no readable weights") as info:
-        read_weights(path)
-    assert "\n" not in str(info.value)
+    refused(path, "holds no readable weights")
+
+
+def refused(path, message):
+    """In one line, without PyTorch's advice and without its warnings."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(ValueError, match=message) as info:
+            read_weights(path, "generator")
+    assert path.name in str(info.value) and "\n" not in str(info.value)
+    assert "weights_only" not in str(info.value) and not warned
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_file_that_was_cut_short(tmp_path, zipped):
+    """At any place, in the format of today and that before."""
+    path = tmp_path / "cut.pth"
+    weights = torch.nn.Linear(30, 20).state_dict()
+    torch.save(weights, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    assert len(read_weights(path)) == 2
+    places = [1, 2, 3, 4, 50, 200, len(whole) // 2, len(whole) - 1]
+    for place in places:
+        path.write_bytes(whole[:place])
+        refused(path, "is damaged")
+
+
+def evil(tmp_path):
+    """What leaves a file when it is unpickled, each in a way of its own."""
+    file = str(tmp_path / "run")
+    for call in (
+        (Path(file).touch, ()),
+        (os.system, (f"touch {file}",)),
+        (eval, (f"open({file!r}, 'w')",)),
+    ):
+
+        class Evil:
+            def __reduce__(self, call=call):
+                return call
+
+        yield Evil()
 
 
 def test_file_with_code_is_not_run(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (Path(tmp_path / "run").touch, ())
-
-    path = tmp_path / "evil.ckpt"
-    torch.save({"weight": Evil()}, path)
-    with pytest.raises(ValueError, match="no readable weights") as info:
-        read_weights(path)
+    path = tmp_path / "evil.pth"
+    for code in evil(tmp_path):
+        for content in (code, {"weight": code}, {"generator": {"a": code}}):
+            for zipped in (True, False):
+                torch.save(content, path, _use_new_zipfile_serialization=zipped)
+                refused(path, "it holds .* might run code")
+            path.write_bytes(pickle.dumps(content))
+            refused(path, "no readable weights")
     assert not (tmp_path / "run").exists()
-    assert "weights_only" not in str(info.value)
+    pickle.loads(path.read_bytes())  # the code is harmful
+    assert (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:FutureWarning")
+def test_whole_models_are_refused(tmp_path):
+    layer, path = torch.nn.Linear(2, 2), tmp_path / "model.pth"
+    torch.save(layer, path)
+    refused(path, "holds torch.nn.modules.linear.Linear.* state dict")
+    torch.jit.script(layer).save(path)
+    refused(path, "a TorchScript archive; save the")
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (
+            {"discriminator": {}, "steps": 3},
+            "but 'discriminator', 'steps'; the",
+        ),
+        ({0: torch.ones(1)}, "under 'generator', but 0;"),
+        ({"generator": {"a": 1}}, "holds no state dict of tensors"),
+        (torch.ones(1), "holds no state dict of tensors"),
+    ],
+)
+def test_files_of_other_things(tmp_path, content, message):
+    torch.save(content, tmp_path / "other.pth")
+    refused(tmp_path / "other.pth", message)
 
 
 @pytest.mark.parametrize("place", ["d.ckpt", "./d.ckpt", "deep/d.ckpt", "{}"])
@@ -108,3 +176,10 @@ def test_missing_weights(tmp_path):
     assert torch.equal(layer.weight, before)
     with pytest.raises(FileNotFoundError):
         load_strictly(layer, tmp_path / "none.ckpt")
+
+
+def test_too_large_for_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "load", lambda *a, **k: torch.empty(2**60))
+    (tmp_path / "large.pth").touch()
+    with pytest.raises(ValueError, match="large.pth .* allocate memory"):
+        read_weights(tmp_path / "large.pth")

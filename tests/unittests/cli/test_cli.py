@@ -62,31 +62,30 @@ def test_success_is_one_line(model_folder, noisy, tmp_path):
     assert (run.returncode, run.stdout, run.stderr) == (0, f"{out}\n", "")
 
 
-def test_convert_and_enhance(noisy, tmp_path, capsys):
+def test_convert_and_enhance_and_back(noisy, tmp_path, capsys):
     official = torch.load(OFFICIAL, weights_only=True)
-    for name in ("generator", "discriminator"):
-        torch.save(official[name], tmp_path / f"{name}.pth")
-    words = ["convert", "-o", str(tmp_path / "model")]
-    for name in ("generator", "discriminator"):
-        words += [f"--{name}", str(tmp_path / f"{name}.pth")]
-    assert main(words) == 0
+    names = {"generator": "g.pth", "discriminator": "do.pth"}
+    for name, file in names.items():
+        torch.save({name: official[name]}, tmp_path / file)
+    model, d, config = (
+        str(tmp_path / name) for name in ("model", "d.pth", "config.yaml")
+    )
+    there = ["convert", "--generator", str(tmp_path / "g.pth"), "-o", model]
+    there += ["--discriminator", str(tmp_path / "do.pth")]
+    assert main(there) == 0
     assert "channels=8" in capsys.readouterr().out
     out = str(tmp_path / "out.flac")
-    words = ["enhance", str(noisy), out, "--model", str(tmp_path / "model")]
-    assert main(words) == 0
-    assert (
-        main(
-            [
-                "convert",
-                "--generator",
-                str(tmp_path / "generator.pth"),
-                "-o",
-                str(tmp_path / "model"),
-            ]
-        )
-        == 1
-    )
+    assert main(["enhance", str(noisy), out, "--model", model]) == 0
+    assert main(there) == 1
     assert "exists already" in capsys.readouterr().err
+    back = ["convert", "--to-official", model, "-o", str(tmp_path / "g.pth")]
+    back += ["--discriminator", d, "--config", config]
+    assert main(back) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert main([*back, "--overwrite"]) == 0
+    assert capsys.readouterr().out.split() == [back[4], d, config]
+    assert main([*there, "--config", config, "--overwrite"]) == 0
+    assert "beta=2.0" in capsys.readouterr().out
 
 
 def test_info_names_each_back_end(capsys):
@@ -121,7 +120,30 @@ MISTAKES = [
     ("export {run} {model}", 1, "replace it with --overwrite"),
     ("convert --generator {no} -o {out}", 1, "No such file"),
     ("convert --generator {noisy} -o {out}", 1, "no readable weights"),
+    ("convert --generator {model} -o {out}", 1, "Is a directory"),
     ("convert --generator {noisy}", 2, "required: -o/--output"),
+    ("convert -o {out}", 2, "give --generator FILE or --to-official FOLDER"),
+    ("convert --generator {no} --to-official {model} -o {out}", 2, ", one;"),
+    ("convert --generator {no} -o {model}", 1, "replace it with --overwrite"),
+    ("convert --generator {g} --config {no} -o {out}", 1, "No such file"),
+    ("convert --generator {g} --config {text} -o {out}", 1, "is damaged"),
+    ("convert --generator {g} --config {yaml} -o {out}", 1, "model_cfg.bta is"),
+    ("convert --generator {g} --discriminator {g} -o {out}", 1, "its do_ fil"),
+    ("convert --to-official {no} -o {out}", 1, "there is no "),
+    ("convert --to-official {model} -o {noisy}", 1, "with --overwrite"),
+    ("convert --to-official {model} -o {empty}", 1, "is a folder; name a file"),
+    ("convert --to-official {model} -o {no}/g.pth", 1, "there is no folder"),
+    ("convert --to-official {model} -o {model}/g.pth", 1, "folder itself;"),
+    (
+        "convert --to-official {model} -o {out} --config {out}",
+        1,
+        "each file needs a name of its own",
+    ),
+    (
+        "convert --to-official {model} -o {out} --discriminator {no}",
+        1,
+        "holds no discriminator.ckpt; name",
+    ),
     ("info now", 2, "unrecognized arguments: now"),
 ]
 
@@ -148,6 +170,9 @@ def places(model_folder, noisy, tmp_path):
     (tmp_path / "link.wav").symlink_to(noisy)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "hyperparams.yaml").touch()
+    official = torch.load(OFFICIAL, weights_only=True)["generator"]
+    torch.save({"generator": official}, tmp_path / "g.pth")
+    (tmp_path / "config.yaml").write_text("model_cfg: {bta: 2.0}")
     return {
         "run": small_run(tmp_path / "run"),
         "model": model_folder,
@@ -157,6 +182,8 @@ def places(model_folder, noisy, tmp_path):
         "text": tmp_path / "text.wav",
         "link": tmp_path / "link.wav",
         "empty": tmp_path / "empty",
+        "g": tmp_path / "g.pth",
+        "yaml": tmp_path / "config.yaml",
     }
 
 

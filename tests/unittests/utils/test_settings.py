@@ -50,6 +50,10 @@ def test_flat_values(settings):
     }
 
 
+def test_keys_that_are_numbers():
+    assert flatten({1: {2: 3}, "__seed": 4}) == {"1.2": 3}
+
+
 def test_references_may_be_left(tmp_path):
     (tmp_path / "a.yaml").write_text("a: !PLACEHOLDER\nb: !ref <a>")
     found = read_settings(tmp_path / "a.yaml", resolve=False)
