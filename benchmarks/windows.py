@@ -11,7 +11,6 @@ next at the seams, over the largest elsewhere (above 1 a seam might click).
 """
 
 import argparse
-import math
 
 import torch
 from markdown import table
@@ -22,6 +21,9 @@ from speechbrain_semamba.dataio.pairs import read_pairs
 from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
 from speechbrain_semamba.evaluation.score_pool import ScorePool
 from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
+from speechbrain_semamba.inference.pipeline import enhance_blocks
+from speechbrain_semamba.inference.settings import EnhancementSettings
+from speechbrain_semamba.processing.levels import rms_gain
 from speechbrain_semamba.utils.progress import progress_bar
 
 RATE = 16000
@@ -36,6 +38,7 @@ def main():
     parser.add_argument("--model", required=True, metavar="FOLDER")
     parser.add_argument("--data_folder", required=True, metavar="FOLDER")
     parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--workers", type=int, default=2, help="that score")
     parser.add_argument("--windows", type=float, nargs="+", default=[5, 10, 20])
     parser.add_argument(
         "--overlaps", type=float, nargs="+", default=[0.5, 1, 2]
@@ -53,7 +56,7 @@ def main():
         name = f"{window:g} s, {overlap:g} s overlap"
         waves[name] = wave
         rows[name] = difference(wave, whole, window, overlap)
-    means = scores(clean, waves)
+    means = scores(clean, waves, options.workers)
     print("\n".join(conditions()))
     print(f"- {len(noisy) / RATE:.0f} s of speech\n")
     cells = [
@@ -85,10 +88,6 @@ def long_speech(folder, seconds):
 
 def enhance(enhancer, noisy, window, overlap):
     """The enhanced wave [samples], at the level of the whole."""
-    from speechbrain_semamba.inference.pipeline import enhance_blocks
-    from speechbrain_semamba.inference.settings import EnhancementSettings
-    from speechbrain_semamba.processing.levels import rms_gain
-
     gain = rms_gain(noisy[None])
     settings = EnhancementSettings(
         window_seconds=window, overlap_seconds=overlap
@@ -111,18 +110,20 @@ def difference(wave, whole, window, overlap):
     steps = error.diff().abs()
     at_seam = torch.zeros(len(steps), dtype=torch.bool)
     hop = round((window - overlap) * RATE)
-    for start in range(hop, len(wave), hop):
+    for start in range(hop, len(wave) - round(overlap * RATE), hop):
         at_seam[start : start + round(overlap * RATE)] = True
-    step = steps[at_seam].max() / steps[~at_seam].max()
-    return [f"{10 * math.log10(ratio):.1f}", f"{step:.2f}"]
+    step = "-"
+    if at_seam.any():
+        step = f"{steps[at_seam].max() / steps[~at_seam].max():.2f}"
+    return [f"{10 * ratio.log10().item():.1f}", step]
 
 
-def scores(clean, waves):
+def scores(clean, waves, workers):
     """Mean scores by wave, of parts of a few seconds."""
-    pool = ScorePool(num_workers=2)
+    pool = ScorePool(num_workers=workers)
     files = FileScores(pool, METRICS, waves)
     for i, part in enumerate(clean.split(PART)):
-        if len(part) == PART:
+        if len(part) == min(PART, len(clean)):
             parts = {n: w.split(PART)[i] for n, w in waves.items()}
             files.start(str(i), {}, {"clean": part, **parts})
     means = means_by_kind(files.finish(progressbar=True))

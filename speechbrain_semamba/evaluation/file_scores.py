@@ -48,7 +48,7 @@ class FileScores:
         key : str
             The file's id.
         losses : dict
-            Its losses, floats by name, to go with the scores.
+            Its losses, scalars by name, to go with the scores.
         waves : dict
             Waves by kind, among them "clean" [samples].
         """
@@ -59,7 +59,8 @@ class FileScores:
             )
             for kind in self.kinds
         }
-        self._files[key] = losses, futures
+        numbers = {name: float(loss) for name, loss in losses.items()}
+        self._files[key] = numbers, futures
         if len(self.kept) < self.num_kept:
             self.kept[key] = waves
 

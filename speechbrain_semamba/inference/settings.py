@@ -52,7 +52,7 @@ class EnhancementSettings:
     attenuation_limit: Optional[float] = None
     keep_highs: bool = False
     window_seconds: float = 20.0
-    overlap_seconds: float = 2.0
+    overlap_seconds: float = 1.0
     batch_seconds: float = 20.0
 
     def __post_init__(self):

@@ -99,7 +99,7 @@ class MagPhaseSTFT(torch.nn.Module):
         Arguments
         ---------
         lengths : torch.Tensor
-            Relative lengths [batch] of the waveforms.
+            Relative lengths [batch] of the waveforms; None stays None.
         samples : int
             Padded length of the waveforms.
 
@@ -108,6 +108,8 @@ class MagPhaseSTFT(torch.nn.Module):
         torch.Tensor
             Relative lengths [batch] in frames.
         """
+        if lengths is None:
+            return None
         sizes = self._frames(
             ValidSizes.of(lengths, (len(lengths), samples)).sizes
         )

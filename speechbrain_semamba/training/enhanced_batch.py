@@ -4,6 +4,8 @@ import dataclasses
 
 import torch
 
+from speechbrain_semamba.processing.lengths import ValidSizes
+
 
 @dataclasses.dataclass
 class EnhancedBatch:
@@ -16,6 +18,8 @@ class EnhancedBatch:
     ---------
     ids : list of str
         The utterances.
+    wav : torch.Tensor
+        Noisy speech [batch, samples].
     noisy : tuple
         Compressed magnitude and phase of noisy speech [batch, frames, freq].
     clean : torch.Tensor
@@ -39,6 +43,7 @@ class EnhancedBatch:
     """
 
     ids: list
+    wav: torch.Tensor
     noisy: tuple
     clean: torch.Tensor
     mag: torch.Tensor
@@ -58,7 +63,7 @@ class EnhancedBatch:
         Arguments
         ---------
         batch : speechbrain.dataio.batch.PaddedBatch
-            Has ``id`` and ``clean``.
+            Has ``id``, ``noisy`` and ``clean``.
         noisy, output : tuple
             As above.
         stft : speechbrain_semamba.processing.spectral.MagPhaseSTFT
@@ -71,11 +76,51 @@ class EnhancedBatch:
         EnhancedBatch
             Without scores, losses and what is pending.
         """
-        clean = batch.clean.data
+        waves = batch.noisy.data, batch.clean.data
+        return cls._of(batch.id, waves, noisy, output, stft, is_train)
+
+    @classmethod
+    def _of(cls, ids, waves, noisy, output, stft, is_train):
+        wav, clean = waves
         mag, phase = stft.analyze(clean)
         leaves = [x.detach().requires_grad_(is_train) for x in output[:2]]
         wav_hat = stft.synthesize(*leaves, clean.shape[1])
-        return cls(batch.id, noisy, clean, mag, phase, output, *leaves, wav_hat)
+        return cls(ids, wav, noisy, clean, mag, phase, output, *leaves, wav_hat)
+
+    def utterances(self, lengths, stft):
+        """Each utterance of a padded batch alone, without the padding.
+
+        Arguments
+        ---------
+        lengths : torch.Tensor
+            Relative lengths [batch] in samples.
+        stft : speechbrain_semamba.processing.spectral.MagPhaseSTFT
+            The spectral front end.
+
+        Yields
+        ------
+        EnhancedBatch
+            One utterance, to be evaluated.
+        """
+        if len(self.ids) == 1:
+            yield self
+            return
+        sizes = ValidSizes.of(lengths, self.clean.shape).sizes
+        frames = stft.frame_lengths(lengths, self.clean.shape[1])
+        frames = ValidSizes.of(frames, self.mag.shape[:2]).sizes
+        for i, (n, t) in enumerate(zip(sizes.tolist(), frames.tolist())):
+            one = slice(i, i + 1)
+            noisy = tuple(x[one, :t] for x in self.noisy)
+            output = tuple(x[one, :t] for x in self.output[:2])
+            waves = self.wav[one, :n], self.clean[one, :n]
+            yield self._of(self.ids[one], waves, noisy, output, stft, False)
+
+    @property
+    def waves(self):
+        """Noisy, enhanced and clean speech [samples] of the first utterance."""
+        names = "noisy", "enhanced", "clean"
+        waves = self.wav, self.wav_hat, self.clean
+        return {name: wav[0].cpu() for name, wav in zip(names, waves)}
 
     @property
     def estimate(self):
@@ -101,7 +146,7 @@ class EnhancedBatch:
         >>> spoilt = mag.clone()
         >>> spoilt[1, 2, 3] = torch.nan
         >>> EnhancedBatch(
-        ...     ["a", "b"], (mag, mag), wav, mag, mag, (), mag, spoilt, wav
+        ...     ["a", "b"], wav, (mag, mag), wav, mag, mag, (), mag, spoilt, wav
         ... ).is_finite()
         [True, False]
         """

@@ -11,12 +11,12 @@ def shard(dataset, stage, batch_size, accumulation=1, seed=0, shuffle=True):
 
     Files to train on come in an order that the seed and the epoch decide,
     the same for any number of processes; others each exactly once, none
-    twice to fill a batch.
+    twice to fill a batch, and with more than one in a batch by length.
 
     Arguments
     ---------
-    dataset : Dataset
-        The files.
+    dataset : speechbrain.dataio.dataset.DynamicItemDataset
+        The files, with their ``length``.
     stage : Stage
         TRAIN, VALID or TEST.
     batch_size : int
@@ -36,8 +36,7 @@ def shard(dataset, stage, batch_size, accumulation=1, seed=0, shuffle=True):
     Raises
     ------
     ValueError
-        If there are too few files for one update, or a batch of whole files
-        is larger than one.
+        If there are too few files for one update.
 
     Example
     -------
@@ -46,12 +45,11 @@ def shard(dataset, stage, batch_size, accumulation=1, seed=0, shuffle=True):
     """
     rank, size = rank_and_size()
     if stage != sb.Stage.TRAIN:
-        if batch_size != 1:
-            raise ValueError(
-                "batch_size of validation and test must be 1, so that each "
-                f"file is enhanced at its own length; found {batch_size}"
-            )
-        return range(rank, len(dataset), size)
+        order = range(len(dataset))
+        if batch_size > 1:  # files of about one length need little padding
+            entries = [dataset.data[key] for key in dataset.data_ids]
+            order = sorted(order, key=lambda i: entries[i]["length"])
+        return order[rank::size]
     needed = batch_size * accumulation * size
     if len(dataset) < needed:
         raise ValueError(

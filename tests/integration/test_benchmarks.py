@@ -69,6 +69,19 @@ def test_precision(model_folder):
     assert "1 files" in printed
 
 
+def test_windows(model_folder):
+    corpus = ROOT / "samples" / "voicebank_mini"
+    printed = run_benchmark(
+        *("windows.py", "--model", model_folder, "--data_folder", corpus),
+        *"--seconds 4 --windows 2 4 --overlaps 0.5 --workers 0".split(),
+    )
+    rows = rows_of(printed, "windows | pesq")
+    names = ["noisy", "whole", "2 s, 0.5 s overlap", "4 s, 0.5 s overlap"]
+    assert [row[0] for row in rows] == names
+    assert float(rows[2][4]) < -10
+    assert rows[3][4] == "-inf"  # one window is the whole
+
+
 def test_pesq_wait(tmp_path):
     table = tmp_path / "table.md"
     printed = run_benchmark(

@@ -96,12 +96,12 @@ class SEMambaBrain(ResumableBrain):
             phase_hat, gradient, seam, decoder
         )
 
-    def generate(self, noisy, stage):
+    def generate(self, noisy, stage, lengths=None):
         """The generator's spectrum of a noisy one, and the seam in its graph."""
         context = self.training_ctx if stage == TRAIN else self.evaluation_ctx
         decoder = split_backward.part_of(self.modules.generator, PART)
         with context, split_backward.seam_before(decoder) as seam:
-            return *self.generator_for(stage)(*noisy), seam
+            return *self.generator_for(stage)(*noisy, lengths), seam
 
     def compute_forward(self, batch, stage):
         """Enhances a batch of waves whose level is already set.
@@ -110,10 +110,13 @@ class SEMambaBrain(ResumableBrain):
         its gradient is wanted, rather than keep all that this needs.
         """
         stft, is_train = self.hparams.stft, stage == TRAIN
-        noisy = stft.analyze(batch.noisy.data)
+        wavs, lengths = batch.noisy
+        lengths = None if is_train or len(wavs) == 1 else lengths
+        noisy = stft.analyze(wavs, lengths)
+        frames = stft.frame_lengths(lengths, wavs.shape[1])
         at_once = is_train and self.grad_accumulation_factor == 1
         with torch.set_grad_enabled(at_once):
-            output = self.generate(noisy, stage)
+            output = self.generate(noisy, stage, frames)
         return EnhancedBatch.of(batch, noisy, output, stft, is_train)
 
     def compute_objectives(self, predictions, batch, stage):
@@ -181,23 +184,21 @@ class SEMambaBrain(ResumableBrain):
 
     @torch.no_grad()
     def evaluate_batch(self, batch, stage):
-        """Enhances a whole utterance; while it is scored, others follow."""
+        """Enhances whole utterances; while they are scored, others follow."""
         self.stop.check()
         enhanced = self.compute_forward(batch.to(self.device), stage)
-        parts = self.compute_objectives(enhanced, batch, stage)
-        loss = self.weigh(parts)
-        values = {k: v.item() for k, v in {"loss": loss, **parts}.items()}
-        waves = {
-            "noisy": batch.noisy.data[0].cpu(),
-            "enhanced": enhanced.wav_hat[0].cpu(),
-            "clean": enhanced.clean[0].cpu(),
-        }
-        self.files.start(batch.id[0], values, waves)
+        items = enhanced.utterances(batch.noisy.lengths, self.hparams.stft)
+        sources = getattr(batch, "noisy_wav", [None] * len(batch))
+        losses = [self.judge(*both, stage) for both in zip(items, sources)]
+        return torch.stack(losses).mean()
+
+    def judge(self, enhanced, source, stage):
+        """Starts the scores of one utterance and returns its loss."""
+        parts = self.compute_objectives(enhanced, None, stage)
+        loss, key, waves = self.weigh(parts), enhanced.ids[0], enhanced.waves
+        self.files.start(key, {"loss": loss, **parts}, waves)
         if stage == TEST:
-            (noisy_file,) = getattr(batch, "noisy_wav", [None])
-            self.hparams.enhanced_files.write(
-                batch.id[0], waves["enhanced"], noisy_file
-            )
+            self.hparams.enhanced_files.write(key, waves["enhanced"], source)
         return loss
 
     def on_stage_start(self, stage, epoch=None):
@@ -215,19 +216,19 @@ class SEMambaBrain(ResumableBrain):
             self.train_stats = self.end_training_stage()
             return
         scores = self.files.finish(not self.noprogressbar, self.stop.check)
+        means = means_by_kind(scores)
         if stage == VALID:
-            self.report_epoch(means_by_kind(scores), epoch)
+            self.report_epoch(means, epoch)
         else:
-            self.report_test(means_by_kind(scores), scores)
+            self.report_test(means, scores)
 
     def report_epoch(self, means, epoch):
         """After validation: logs, learning rate, checkpoint."""
         stats = {**means["losses"], **means["enhanced"]}
         lr = self.schedulers["generator"].get_last_lr()[0]
-        log, meta = self.hparams.train_logger, {"epoch": epoch, "lr": lr}
-        reports.log_stats(
-            log, meta, train_stats=self.train_stats, valid_stats=stats
-        )
+        parts = {"train_stats": self.train_stats, "valid_stats": stats}
+        meta = {"epoch": epoch, "lr": lr}
+        reports.log_stats(self.hparams.train_logger, meta, **parts)
         train, files = {"lr": lr, **self.train_stats}, self.files.kept
         self.hparams.tensorboard.log_epoch(epoch, train, stats, files)
         self.end_epoch({"epoch": epoch, "pesq": stats["pesq"]}, max_key="pesq")

@@ -197,9 +197,7 @@ class SEMambaEnhancer(nn.Module):
         check_lengths(lengths)
         gain = rms_gain(wav, lengths) if gain is None else gain.to(wav)
         mag, phase = self.stft.analyze(wav * gain, lengths)
-        frames = None
-        if lengths is not None:
-            frames = self.stft.frame_lengths(lengths, wav.shape[1])
+        frames = self.stft.frame_lengths(lengths, wav.shape[1])
         mag, phase = self.generator(mag, phase, frames)
         wav = self.stft.synthesize(mag, phase, wav.shape[1], lengths) / gain
         check_finite(wav, "enhanced samples", "; the model may be damaged")

@@ -15,6 +15,7 @@ from small_brain import (
     state,
     step,
 )
+from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_semamba.nnet import losses
 from speechbrain_semamba.training.split_backward import part_of
@@ -457,6 +458,39 @@ def test_options_that_cannot_be(make, options, message):
         make(**options)
 
 
-def test_whole_files_are_not_batched(make):
-    with pytest.raises(ValueError, match="must be 1, so that each file"):
-        make().make_dataloader([1, 2], sb.Stage.VALID, batch_size=2)
+@pytest.mark.parametrize("stage", [sb.Stage.VALID, sb.Stage.TEST])
+def test_padded_batches_are_judged_as_each_file_alone(make, stage):
+    rng = torch.Generator().manual_seed(5)
+    files = {
+        f"file {samples}": {
+            "length": samples / 16000,
+            "noisy": torch.randn(samples, generator=rng),
+            "clean": torch.randn(samples, generator=rng),
+        }
+        for samples in (2500, 1, 4000, 150, 2499)
+    }
+    keys = ["id", "noisy", "clean"]
+    dataset = DynamicItemDataset(files, output_keys=keys)
+    found = []
+    for batch_size in (1, 3):
+        brain = make(hparams={"num_logged_files": len(files)})
+        brain.modules.eval()
+        brain.on_stage_start(stage, 1)
+        loader = brain.make_dataloader(dataset, stage, batch_size=batch_size)
+        sizes = []
+        for batch in loader:
+            sizes.append(len(batch))
+            assert brain.evaluate_batch(batch, stage).isfinite()
+        assert sizes == ([1] * 5 if batch_size == 1 else [3, 2])
+        found.append((brain.files.kept, brain.files.finish()))
+    (alone, scores), (padded, padded_scores) = found
+    assert set(padded) == set(alone) == set(files)
+    for key, waves in alone.items():
+        for kind, wave in waves.items():
+            torch.testing.assert_close(
+                padded[key][kind], wave, rtol=0, atol=1e-4
+            )
+        losses, others = (s[key]["losses"] for s in (scores, padded_scores))
+        assert losses.keys() == others.keys()
+        for name, loss in losses.items():
+            assert math.isclose(others[name], loss, rel_tol=1e-3, abs_tol=1e-4)

@@ -2,6 +2,7 @@
 
 import pytest
 import speechbrain as sb
+from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_semamba.training import sharding
 from speechbrain_semamba.training.sharding import shard
@@ -61,6 +62,11 @@ def test_too_few_files_for_an_update(as_process):
     assert len(shard(range(12), TRAIN, batch_size=2, accumulation=3)) == 6
 
 
-def test_whole_files_are_not_batched():
-    with pytest.raises(ValueError, match="must be 1, so that each file"):
-        shard(range(9), VALID, batch_size=2)
+def test_batches_to_judge_are_of_about_one_length(as_process):
+    seconds = {"a": 3.0, "b": 1.0, "c": 2.0, "d": 4.0}
+    files = {key: {"length": value} for key, value in seconds.items()}
+    dataset = DynamicItemDataset(files)
+    assert list(shard(dataset, VALID, batch_size=2)) == [1, 2, 0, 3]
+    as_process(1, 2)
+    assert list(shard(dataset, VALID, batch_size=2)) == [2, 3]
+    assert list(shard(dataset, VALID, batch_size=1)) == [1, 3]
