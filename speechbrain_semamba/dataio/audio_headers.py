@@ -7,6 +7,7 @@ from pathlib import Path
 
 from speechbrain.dataio import audio_io
 
+from speechbrain_semamba.utils.messages import Faults
 from speechbrain_semamba.utils.progress import progress_bar
 
 MAX_LISTED = 20
@@ -156,20 +157,20 @@ def raise_faults(faults, rule):
 
     Raises
     ------
-    ValueError
-        If there is a fault.
+    Faults
+        If there is a fault; a ValueError.
 
     Example
     -------
     >>> raise_faults(["a.wav: empty"], "Files hold sound.")
     Traceback (most recent call last):
-    ValueError: The corpus has 1 faults. Files hold sound.
+    speechbrain_semamba.utils.messages.Faults: The corpus has 1 faults. Files hold sound.
     a.wav: empty
     """
     if not faults:
         return
     more = len(faults) - MAX_LISTED
-    raise ValueError(
+    raise Faults(
         f"The corpus has {len(faults)} faults. {rule}\n"
         + "\n".join(faults[:MAX_LISTED])
         + (f"\n... and {more} more" if more > 0 else "")

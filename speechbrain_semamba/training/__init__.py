@@ -10,5 +10,5 @@
 - ``averaging``: exponential moving average of the weights
 - ``pesq_labels``: the discriminator's targets, computed meanwhile
 - ``running_stats``, ``tensorboard``: what a run shows
-- ``stop_signal``, ``mistakes``: what ends it
+- ``stop_signal``: what ends it
 """

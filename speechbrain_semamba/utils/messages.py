@@ -1,4 +1,4 @@
-"""Errors in one line."""
+"""Errors in words, and most of them in one line."""
 
 import difflib
 import re
@@ -7,6 +7,10 @@ import re
 TORCH_WRITES = re.compile(
     "iostream|inline_container|PytorchStreamWriter|Parent directory"
 )
+
+
+class Faults(ValueError):
+    """A mistake of several lines: a rule, and a list of what breaks it."""
 
 
 def first_line(error):
@@ -27,7 +31,7 @@ def first_line(error):
     >>> first_line(ValueError("one\\ntwo")), first_line(KeyError())
     ('one', 'KeyError')
     """
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def why_not_written(error):

@@ -17,6 +17,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import contextlib
+import functools
 import sys
 
 import speechbrain as sb
@@ -37,15 +38,20 @@ from speechbrain_semamba.processing.precision import (
 from speechbrain_semamba.training import split_backward
 from speechbrain_semamba.training.command_line import read_command
 from speechbrain_semamba.training.enhanced_batch import EnhancedBatch
-from speechbrain_semamba.training.mistakes import mistakes_in_one_line
 from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.resumable import ResumableBrain
 from speechbrain_semamba.training.run_folder import run_folder
 from speechbrain_semamba.training.stop_signal import TrainingStopped
 from speechbrain_semamba.utils.distributed import call_on_main, leave_group
+from speechbrain_semamba.utils.mistakes import MISTAKES, mistakes_in_one_line
 
-MISTAKES = ImportError, OSError, ValueError
 MISHAPS = OSError, TrainingStopped, UnfitCheckpoint, UnusableFile
+in_one_line = functools.partial(
+    mistakes_in_one_line,
+    "train.py",
+    if_short="lower batch_size and raise grad_accumulation_factor instead, or "
+    "lower segment_seconds",
+)
 #: Whose gradient need not wait for the discriminator
 PART = "phase_decoder"
 TRAIN, VALID, TEST = sb.Stage.TRAIN, sb.Stage.VALID, sb.Stage.TEST
@@ -275,21 +281,21 @@ def set_up(command):
 def main():
     """Trains, tests, exports."""
     with contextlib.ExitStack() as held:
-        with mistakes_in_one_line("train.py", *MISTAKES):
+        with in_one_line(*MISTAKES):
             command = read_command(sys.argv[1:])
             sb.utils.distributed.ddp_init_group(command.run_opts)
             held.callback(leave_group)
             record = held.enter_context(run_folder(command))
             hparams, brain, (train, valid, test) = set_up(command)
             held.callback(hparams["score_pool"].close)
-        with mistakes_in_one_line("train.py", *MISHAPS), brain.stop:
+        with in_one_line(*MISHAPS), brain.stop:
             if not brain.debug:  # which keeps no checkpoint
                 call_on_main(record.write)
             brain.fit(hparams["epoch_counter"], train, valid)
             brain.evaluate(test, max_key="pesq")
         if brain.debug or not hparams["epoch_counter"].current:
             return
-        with mistakes_in_one_line("train.py", *MISTAKES):
+        with in_one_line(*MISTAKES):
             folders = hparams["output_folder"], hparams["model_folder"]
             call_on_main(export_run, *folders, "pesq", True)
 
