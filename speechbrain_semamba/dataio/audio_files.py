@@ -2,7 +2,6 @@
 
 import logging
 import os
-import tempfile
 from pathlib import Path
 
 import soundfile
@@ -10,7 +9,7 @@ from speechbrain.dataio import audio_io
 
 from speechbrain_semamba.dataio.audio_headers import count_missing_bytes
 from speechbrain_semamba.utils.messages import first_line
-from speechbrain_semamba.utils.whole_files import whole_file
+from speechbrain_semamba.utils.whole_files import check_file_name, whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +88,7 @@ def check_audio_name(path):
     ValueError
         If the ending names no format that libsndfile writes.
     OSError
-        If the folder is not there or cannot be written to, or the name is
-        that of a folder or too long.
+        As ``check_file_name``.
 
     Example
     -------
@@ -104,17 +102,8 @@ def check_audio_name(path):
             f"the ending of an output file names its format, such as .wav or "
             f".flac, but {path.name!r} ends in {path.suffix!r}"
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent}")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            return name
-    except OSError as error:
-        raise OSError(
-            f"{path.parent} cannot be written to: {error.strerror}"
-        ) from error
+    check_file_name(path)
+    return name
 
 
 def write_audio_file(path, wav, rate, like=None):

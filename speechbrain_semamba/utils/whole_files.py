@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 import threading
 from pathlib import Path
 
@@ -23,6 +24,11 @@ def whole_file(path):
         A hidden name beside it with the same ending. What is there after an
         error is deleted.
 
+    Raises
+    ------
+    IsADirectoryError
+        If the name is that of a folder.
+
     Example
     -------
     >>> path = getfixture("tmp_path") / "a.txt"
@@ -34,6 +40,8 @@ def whole_file(path):
     'whole'
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file")
     partial = _partial_name(path)
     try:
         yield partial
@@ -78,6 +86,38 @@ def whole_folder(path):
     finally:
         for leftover in (partial, replaced):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def check_file_name(path):
+    """Whether a file of this name can be written, before the work is done.
+
+    Arguments
+    ---------
+    path : str
+        The name.
+
+    Raises
+    ------
+    OSError
+        If the folder is not there or cannot be written to, or the name is
+        that of a folder or too long.
+
+    Example
+    -------
+    >>> check_file_name(getfixture("tmp_path") / "a.txt")
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"{path.parent} cannot be written to: {error.strerror}"
+        ) from error
 
 
 def write_json(path, content):
