@@ -1,12 +1,11 @@
 """Weights from files, which must fit to be loaded."""
 
 import logging
-import pickle
 from pathlib import Path
 
 import torch
 
-from speechbrain_semamba.utils.messages import first_line
+from speechbrain_semamba.utils.messages import why_not_loaded
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +36,8 @@ def read_weights(path, key=None):
     except FileNotFoundError:
         raise
     except Exception as error:  # torch.load raises whatever the bytes provoke
-        reason = first_line(error)
-        if isinstance(error, pickle.UnpicklingError):
-            # PyTorch's own advice is to run what the file may carry
-            reason = "it holds more than tensors, or is none of torch.save's"
         raise ValueError(
-            f"{path} holds no readable weights: {reason}"
+            f"{path} holds no readable weights: {why_not_loaded(error)}"
         ) from error
     if isinstance(weights, dict) and isinstance(weights.get(key), dict):
         weights = weights[key]

@@ -81,8 +81,8 @@ class PrepareRecord:
         if self.is_unchanged(options):
             return str(root)
         for path in self.outputs:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            check_file_name(path)
+            if path.parent.is_dir():
+                check_file_name(path)
         return make(options)
 
     def _find_absent(self):

@@ -1,6 +1,5 @@
 """Values for the keys of a yaml: of the kind that the yaml has there."""
 
-import json
 import math
 from fnmatch import fnmatchcase
 
@@ -68,7 +67,12 @@ def as_text(text):
     if text.startswith("!"):
         return text
     quoted = text[:1] == text[-1:] and text[:1] in ("'", '"') and text[1:]
-    return json.dumps(text[1:-1] if quoted else text)
+    # unlike those of json, one escape holds any character
+    escaped = "".join(
+        c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}"
+        for c in (text[1:-1] if quoted else text)
+    )
+    return f'"{escaped}"'
 
 
 def parse_value(key, text):

@@ -1,6 +1,7 @@
 """Errors in words, and most of them in one line."""
 
 import difflib
+import pickle
 import re
 
 # what torch.save says, without an error number, when it cannot write
@@ -59,6 +60,31 @@ def why_not_written(error):
     if isinstance(error, RuntimeError) and TORCH_WRITES.search(str(error)):
         return f"torch.save failed to write a file ({first_line(error)})"
     return None
+
+
+def why_not_loaded(error):
+    """What ``torch.load`` says of a file, without its advice.
+
+    Which is to run what the file may carry.
+
+    Arguments
+    ---------
+    error : Exception
+        What it raised.
+
+    Returns
+    -------
+    str
+        In one line.
+
+    Example
+    -------
+    >>> why_not_loaded(EOFError("Ran out of input"))
+    'Ran out of input'
+    """
+    if isinstance(error, pickle.UnpicklingError):
+        return "it holds more than tensors, or is none of torch.save's"
+    return first_line(error)
 
 
 def is_out_of_memory(error):

@@ -158,4 +158,6 @@ def write_text(path, text):
 def _partial_name(path):
     """Of this process and thread alone, and short: names have a limit."""
     writer = f"{os.getpid()}-{threading.get_ident()}"
-    return path.with_name(f".partial-{writer}{path.suffix}")
+    # the ending tells a format, unless it is a long name's end after a dot
+    ending = path.suffix if len(path.suffix) < 16 else ""
+    return path.with_name(f".partial-{writer}{ending}")

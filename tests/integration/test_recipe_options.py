@@ -6,12 +6,14 @@ from fnmatch import fnmatchcase
 
 import pytest
 import torch
+from odd_names import ODD_NAMES
 from places import RECIPE, ROOT
 from speechbrain.utils import logger
 
 from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
+from speechbrain_semamba.ops import kernels
 from speechbrain_semamba.utils.settings import read_settings, tag_of
 
 CORPUS = ROOT / "samples" / "voicebank_mini"
@@ -233,3 +235,20 @@ def test_what_cannot_be_is_refused_in_one_line(path, end_of, places, tmp_path):
                 wrong.append(f"--{key}={value}: {made} {end}")
             shutil.rmtree(tmp_path / "out", ignore_errors=True)
     assert not wrong, "\n".join(wrong)
+
+
+def test_instruction_set_that_is_not_there(end_of, monkeypatch):
+    monkeypatch.setattr(kernels, "_REFUSED", "SEMAMBA_INSTRUCTIONS must be")
+    end = end_of(HPARAMS[0], "batch_size", "2")
+    assert end == "train.py: error: SEMAMBA_INSTRUCTIONS must be"
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_any_name_of_a_folder_is_taken(name, end_of, tmp_path):
+    """Of the run's folder and, by it, of all that lies in it."""
+    folder = tmp_path / name
+    end = end_of(HPARAMS[0], "output_folder", str(folder))
+    assert end == "it began to train"
+    settings = read_settings(folder / "hyperparams.yaml")
+    assert settings["test_scores"] == str(folder / "test_scores.csv")
+    assert (folder / "train.json").exists()

@@ -117,12 +117,44 @@ MISTAKES = [
     ("enhance {noisy} {out} --model {empty}", 1, "lacks generator.ckpt;"),
     ("enhance {noisy} {out} --model {model} --device abacus", 1, "abacus: "),
     ("export {no} {out}", 1, "a training run holds"),
+    ("export {noisy} {out}", 1, "a training run holds"),
+    ("export {model} {out}", 1, "a training run holds"),
+    ("export {run}", 2, "required: OUT_FOLDER"),
+    ("export {run} {out} {out}", 2, "unrecognized arguments: "),
     ("export {run} {out} --max_key stoi", 1, "'stoi' score; there are "),
+    ("export {run} {out} --max_key", 2, "expected one argument"),
+    ("export {run} {out} --overwrite=yes", 2, "ignored explicit argument"),
     ("export {run} {model}", 1, "replace it with --overwrite"),
+    ("export {run} {run} --overwrite", 1, "is no model folder"),
+    ("export {run} {noisy}", 1, "is no model folder"),
+    ("export {junk} {out}", 1, "it holds more than tensors, or is none of"),
+    ("export {run} {out}", 1, "is damaged: it has no generator"),
     ("convert --generator {no} -o {out}", 1, "No such file"),
     ("convert --generator {noisy} -o {out}", 1, "no readable weights"),
+    ("convert --generator {text} -o {out}", 1, "it holds more than tensors"),
+    ("convert --generator {empty} -o {out}", 1, "no readable weights: "),
+    (
+        "convert --generator {weights} -o {out}",
+        1,
+        "is no weight of the official",
+    ),
+    ("convert --generator {official} -o {noisy}", 1, "is no model folder"),
+    ("convert --generator {official} -o {noisy}/out", 1, "noisy.wav"),
+    (
+        "convert --generator {official} --discriminator {no} -o {out}",
+        1,
+        "No such file",
+    ),
+    (
+        "convert --generator {official} --discriminator {official} -o {out}",
+        1,
+        "does not fit MetricDiscriminator",
+    ),
     ("convert --generator {noisy}", 2, "required: -o/--output"),
+    ("convert -o {out}", 2, "required: --generator"),
+    ("convert --generator {noisy} -o {out} --overwrite=1", 2, "ignored expl"),
     ("info now", 2, "unrecognized arguments: now"),
+    ("info --all", 2, "there is no option --all"),
 ]
 
 
@@ -141,6 +173,21 @@ def small_run(folder):
     return folder
 
 
+def junk_run(folder, like):
+    """A run whose checkpoint is SpeechBrain's own, and holds no weights."""
+    settings = (like / "hyperparams.yaml").read_text()
+    (small_run(folder) / "hyperparams.yaml").write_text(settings)
+    (checkpoint,) = (folder / "save").glob("CKPT+*")
+    (checkpoint / "sums.json").unlink()
+    (checkpoint / "generator.ckpt").write_text("no weights")
+    return folder
+
+
+def official_generator(path):
+    torch.save(torch.load(OFFICIAL, weights_only=True)["generator"], path)
+    return path
+
+
 @pytest.fixture
 def places(model_folder, noisy, tmp_path):
     """What the words of ``MISTAKES`` stand for."""
@@ -150,6 +197,9 @@ def places(model_folder, noisy, tmp_path):
     (tmp_path / "empty" / "hyperparams.yaml").touch()
     return {
         "run": small_run(tmp_path / "run"),
+        "junk": junk_run(tmp_path / "junk", like=model_folder),
+        "weights": model_folder / "generator.ckpt",
+        "official": official_generator(tmp_path / "official.pth"),
         "model": model_folder,
         "noisy": noisy,
         "out": tmp_path / "out.wav",
