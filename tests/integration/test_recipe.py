@@ -250,7 +250,10 @@ def test_missing_half_is_named_before_training(small_corpus, tmp_path):
     [
         ([], "data_folder must be given"),
         (["--data_folder=x", "--batch_sise=3"], "nearest is --batch_size"),
-        (["--data_folder=x", "--batch_size=abc"], "must be a number, not 'a"),
+        (
+            ["--data_folder=x", "--batch_size=abc"],
+            "must be a whole number, not 'a",
+        ),
         (
             [f"--data_folder={CORPUS}", "--batch_size=99"],
             "batch_size times accumulation",
