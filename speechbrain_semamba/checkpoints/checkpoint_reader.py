@@ -1,5 +1,7 @@
 """Finds checkpoints that are whole, and recovers from the best of them."""
 
+import pickle
+
 from speechbrain.utils.checkpoints import (
     CKPT_PREFIX,
     PARAMFILE_EXT,
@@ -10,12 +12,14 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_semamba.checkpoints.sums import SUMS, find_damage
 from speechbrain_semamba.utils.distributed import call_on_main
+from speechbrain_semamba.utils.messages import why_not_loaded
 
 logger = get_logger(__name__)
 
 
 class UnfitCheckpoint(ValueError):
-    """A whole checkpoint that is not one of this configuration."""
+    """A checkpoint that cannot be gone on from, such as one of another
+    configuration."""
 
 
 class CheckpointReader(Checkpointer):
@@ -105,6 +109,11 @@ class CheckpointReader(Checkpointer):
             if not lacks:
                 self.load_checkpoint(checkpoint)
                 return
+        except (EOFError, pickle.UnpicklingError) as error:
+            raise UnfitCheckpoint(
+                f"{checkpoint.path} is damaged, {why_not_loaded(error)}; "
+                "remove it, and the run goes on from one before it"
+            ) from error
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
         raise UnfitCheckpoint(

@@ -1,23 +1,15 @@
 """Weights from files, which must fit to be loaded."""
 
 import logging
-import re
 import warnings
 from pathlib import Path
 
 import torch
 
-from speechbrain_semamba.utils.messages import (
-    first_line,
-    is_out_of_memory,
-    why_not_written,
-)
+from speechbrain_semamba.utils.messages import why_not_loaded, why_not_written
 from speechbrain_semamba.utils.whole_files import whole_file
 
 logger = logging.getLogger(__name__)
-
-#: What PyTorch says of a pickle that would call or make something
-CODE = re.compile(r"(?i:unsupported global:? (?:global )?)(\w[\w.]*)")
 
 
 def read_weights(path, key=None):
@@ -50,7 +42,7 @@ def read_weights(path, key=None):
         raise
     except Exception as error:  # torch.load raises whatever the bytes provoke
         raise ValueError(
-            f"{path} holds no readable weights: {_why_unreadable(error)}"
+            f"{path} holds no readable weights: {why_not_loaded(error)}"
         ) from error
     if isinstance(weights, dict) and isinstance(weights.get(key), dict):
         weights = weights[key]
@@ -59,22 +51,6 @@ def read_weights(path, key=None):
             f"{path} holds no state dict of tensors{_what_else(weights, key)}"
         )
     return {k.removeprefix("module."): v for k, v in weights.items()}
-
-
-def _why_unreadable(error):
-    """In our words: PyTorch's advice is to run what the file may carry."""
-    # a file of a few bytes raises an OSError that names none
-    of_the_system = isinstance(error, OSError) and error.filename
-    if of_the_system or is_out_of_memory(error):
-        return first_line(error)
-    if found := CODE.search(str(error)):
-        return (
-            f"it holds {found[1]}, which is no tensor and might run code, or "
-            "is damaged; save the model's state dict alone"
-        )
-    if "TorchScript" in str(error):
-        return "it is a TorchScript archive; save the model's state dict"
-    return "it is none of torch.save's, or is damaged; get it anew"
 
 
 def _is_state_dict(weights):

@@ -13,8 +13,7 @@ import sys
 from speechbrain_semamba import __version__
 from speechbrain_semamba.cli import convert, enhance, export, info
 from speechbrain_semamba.cli.parser import OneLineParser
-from speechbrain_semamba.utils.interrupts import heeding_interrupts
-from speechbrain_semamba.utils.messages import first_line
+from speechbrain_semamba.utils.mistakes import MISTAKES, mistakes_in_one_line
 
 # What a command needs is imported where it runs, so that --help is quick.
 COMMANDS = {
@@ -23,7 +22,6 @@ COMMANDS = {
     "convert": convert,
     "info": info,
 }
-INTERRUPTED = "semamba: interrupted"
 
 
 def main(arguments=None):
@@ -45,17 +43,17 @@ def main(arguments=None):
     >>> main(["export", "/no/run", "/no/folder"])
     1
     """
+    options = _make_parser().parse_args(arguments)
+    _show_warnings()
     try:
-        options = _make_parser().parse_args(arguments)
-        _show_warnings()
-        with heeding_interrupts(INTERRUPTED):
+        # a command says of a MemoryError what was too large
+        with mistakes_in_one_line("semamba", *MISTAKES, MemoryError):
             options.run(options)
-    except (MemoryError, OSError, ValueError) as error:
-        print(f"semamba: error: {first_line(error)}", file=sys.stderr)
+    except SystemExit as end:
+        if not isinstance(end.code, str):
+            return end.code
+        print(end.code, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(INTERRUPTED, file=sys.stderr)
-        return 130
     return 0
 
 

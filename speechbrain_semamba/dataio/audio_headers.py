@@ -7,6 +7,7 @@ from pathlib import Path
 
 from speechbrain.dataio import audio_io
 
+from speechbrain_semamba.utils.messages import Faults
 from speechbrain_semamba.utils.progress import progress_bar
 
 MAX_LISTED = 20
@@ -16,7 +17,8 @@ def list_audio_files(folder):
     """Lists the audio files of a folder and of all folders in it.
 
     Names that start with a dot are no speech: macOS puts such files into
-    archives, and unfinished files carry such names here.
+    archives, notebooks keep copies in such folders, and unfinished files
+    carry such names here.
 
     Arguments
     ---------
@@ -31,18 +33,24 @@ def list_audio_files(folder):
     Example
     -------
     >>> folder = getfixture("tmp_path")
-    >>> (folder / "p226").mkdir()
-    >>> for name in ("b.WAV", "p226/a.flac", "._a.flac", "a.txt"):
+    >>> for name in ("p226", ".ipynb_checkpoints"):
+    ...     (folder / name).mkdir()
+    >>> names = "b.WAV", "p226/a.flac", "._a.flac", ".ipynb_checkpoints/b.WAV"
+    >>> for name in (*names, "a.txt"):
     ...     (folder / name).touch()
     >>> [path.name for path in list_audio_files(folder)]
     ['b.WAV', 'a.flac']
     """
-    return sorted(
-        Path(place, name)
-        for place, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith((".wav", ".flac")) and name[0] != "."
-    )
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        # what os.walk is left with, it walks into
+        folders[:] = [name for name in folders if name[0] != "."]
+        found += [
+            Path(place, name)
+            for name in names
+            if name.lower().endswith((".wav", ".flac")) and name[0] != "."
+        ]
+    return sorted(found)
 
 
 def file_id(path, folder):
@@ -156,20 +164,20 @@ def raise_faults(faults, rule):
 
     Raises
     ------
-    ValueError
-        If there is a fault.
+    Faults
+        If there is a fault; a ValueError.
 
     Example
     -------
     >>> raise_faults(["a.wav: empty"], "Files hold sound.")
     Traceback (most recent call last):
-    ValueError: The corpus has 1 faults. Files hold sound.
+    speechbrain_semamba.utils.messages.Faults: The corpus has 1 faults. Files hold sound.
     a.wav: empty
     """
     if not faults:
         return
     more = len(faults) - MAX_LISTED
-    raise ValueError(
+    raise Faults(
         f"The corpus has {len(faults)} faults. {rule}\n"
         + "\n".join(faults[:MAX_LISTED])
         + (f"\n... and {more} more" if more > 0 else "")

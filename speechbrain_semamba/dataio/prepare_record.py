@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from speechbrain_semamba.dataio.audio_headers import list_audio_files
-from speechbrain_semamba.utils.whole_files import write_json
+from speechbrain_semamba.utils.whole_files import check_file_name, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ class PrepareRecord:
         ------
         FileNotFoundError
             If an output is missing under ``skip_prep``.
+        OSError
+            If the outputs cannot be written.
         """
         if skip_prep:
             self._check_outputs()
@@ -78,6 +80,9 @@ class PrepareRecord:
         options = look()
         if self.is_unchanged(options):
             return str(root)
+        for path in self.outputs:
+            if path.parent.is_dir():
+                check_file_name(path)
         return make(options)
 
     def _find_absent(self):

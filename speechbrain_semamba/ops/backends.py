@@ -76,6 +76,10 @@ BACKENDS = {
 }
 
 
+class UnavailableBackend(RuntimeError, ValueError):
+    """A back end that was asked for by name, and cannot run here."""
+
+
 def choose_backend(device, backend="auto"):
     """The back end that will run on a device.
 
@@ -95,7 +99,7 @@ def choose_backend(device, backend="auto"):
     ------
     ValueError
         If there is no back end of this name.
-    RuntimeError
+    UnavailableBackend
         If the back end asked for by name cannot run here; says why.
 
     Example
@@ -113,7 +117,7 @@ def choose_backend(device, backend="auto"):
         )
     reason = BACKENDS[backend].why_not(device_type)
     if reason is not None:
-        raise RuntimeError(
+        raise UnavailableBackend(
             f"scan back end {backend!r} cannot run on {device_type}: {reason}"
         )
     return BACKENDS[backend]

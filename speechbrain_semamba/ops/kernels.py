@@ -95,12 +95,20 @@ def why_not():
     -------
     str or None
         The reason in one line, with the way out.
+
+    Raises
+    ------
+    ValueError
+        If ``SEMAMBA_INSTRUCTIONS`` forces what is not available here.
     """
+    if _REFUSED is not None:
+        raise ValueError(_REFUSED)
     return _REASON
 
 
 def instructions():
     """The instruction set that the kernels use, one of ``INSTRUCTIONS``."""
+    why_not()  # raises if another one is forced
     return _LIBRARY.semamba_instructions().decode()
 
 
@@ -136,4 +144,9 @@ def run(name, arguments):
 
 # when this file is imported: torch.compile can follow a reason that is known,
 # but not the loading of a library
-_LIBRARY, _REASON = load()
+_LIBRARY = _REASON = _REFUSED = None
+try:
+    _LIBRARY, _REASON = load()
+except ValueError as error:
+    # raised where it can be told in one line: at the first use, not here
+    _REFUSED = str(error)

@@ -1,7 +1,8 @@
 """What makes a training run trustworthy; the algorithm is in the recipe.
 
-- ``command_line``: what a run was started with
+- ``command_line``, ``option_values``: what a run was started with
 - ``run_folder``, ``run_record``: its folder is its own, and remembers it
+- ``trial``: what a yaml makes, tried before the data are prepared
 - ``resumable``: a Brain that can be killed, resumed and shared out
 - ``sharding``: files dealt out to the processes
 - ``enhanced_batch``: a batch between the generator's output and its update
@@ -10,5 +11,5 @@
 - ``averaging``: exponential moving average of the weights
 - ``pesq_labels``: the discriminator's targets, computed meanwhile
 - ``running_stats``, ``tensorboard``: what a run shows
-- ``stop_signal``, ``mistakes``: what ends it
+- ``stop_signal``: what ends it
 """

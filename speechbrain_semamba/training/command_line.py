@@ -1,15 +1,20 @@
 """The command line of a recipe: what it says, and what is wrong with it."""
 
 import contextlib
+import functools
 import io
-import json
 from dataclasses import dataclass, fields
 
 from hyperpyyaml import load_hyperpyyaml
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from speechbrain.utils.run_opts import RunOptions
 
+from speechbrain_semamba.training.option_values import (
+    as_text,
+    check_value,
+    is_text,
+    parse_value,
+)
+from speechbrain_semamba.utils.checks import check_keywords
 from speechbrain_semamba.utils.devices import check_device
 from speechbrain_semamba.utils.distributed import rank_and_size
 from speechbrain_semamba.utils.messages import nearest
@@ -17,12 +22,6 @@ from speechbrain_semamba.utils.settings import flatten, read_settings, tag_of
 
 #: Stands for the output folder, so that settings survive its moving
 OUTPUT_FOLDER = "OUTPUT_FOLDER"
-#: What a value may have to be; in this order, as a bool is an int
-KINDS = (
-    (bool, "True or False"),
-    ((int, float), "a number"),
-    (dict, "such as {key: value}"),
-)
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,16 @@ class Command:
         """
         try:
             with open(self.hparams_file, encoding="utf-8") as file:
-                return load_hyperpyyaml(file, self.overrides)
+                hparams = load_hyperpyyaml(file, self.overrides)
         except TypeError as error:
             # HyperPyYAML puts before it which class or function it is of
             if "keyword argument" not in str(error.args[-1]):
                 raise
             raise ValueError(": ".join(map(str, error.args))) from error
+        for key, value in hparams.items():
+            if isinstance(value, functools.partial):  # called later
+                check_keywords(key, value.func, value.keywords)
+        return hparams
 
     def settings(self):
         """All that was decided before the run, as plain values.
@@ -118,7 +121,10 @@ def read_command(arguments):
     ValueError
         If an option is unknown or given twice, or its value cannot be.
     """
-    parser, said = RunOptions._create_parser(), io.StringIO()
+    parser = RunOptions._create_parser()
+    # a key of the yaml may begin as one of its options
+    parser.allow_abbrev = False
+    said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
             _, rest = parser.parse_known_args(arguments)
@@ -126,21 +132,48 @@ def read_command(arguments):
         if not end.code:  # --help
             raise
         raise ValueError(said.getvalue().split("error: ")[-1].strip()) from end
-    hparams_file, run_opts, _ = RunOptions.from_command_line_args(arguments)
+    hparams_file, run_opts, _ = RunOptions.from_command_line_args(
+        _without(arguments, rest)
+    )
     preview = read_settings(hparams_file, resolve=False)
     options = [o for a in parser._actions for o in a.option_strings]
     _check_names(arguments, [*options, *(f"--{key}" for key in preview)])
-    values = _pair_up(rest)
-    for key, text in values.items():
-        if _is_text(preview[key]):
-            values[key] = _as_text(text)
-        else:
-            _check_value(key, _parse(key, text), preview[key])
-    for key, node in preview.items():
-        if tag_of(node) == "!PLACEHOLDER" and key not in values:
-            raise ValueError(f"{key} must be given: --{key}=...")
+    values = _check_values(hparams_file, preview, _pair_up(rest))
     check_device(run_opts.device or preview.get("device") or "cpu")
     return Command(hparams_file, run_opts, values)
+
+
+def _without(words, others):
+    """Words but those others, which come among them in the same order."""
+    others = list(others)
+    return [
+        w for w in words if not (others and w == others[0] and others.pop(0))
+    ]
+
+
+def _check_values(hparams_file, preview, values):
+    """What replaces the yaml's values, if it can."""
+    values = {
+        key: as_text(text) if is_text(preview[key]) else text
+        for key, text in values.items()
+    }
+    given = {key: parse_value(key, text) for key, text in values.items()}
+    missing = [
+        key
+        for key, node in preview.items()
+        if tag_of(node) == "!PLACEHOLDER" and key not in values
+    ]
+    places = {k: t for k, t in values.items() if is_text(preview[k])}
+    others = [key for key in given if key not in places]
+    for key in others:
+        check_value(key, given[key], preview[key], preview[key])
+    for key in missing:
+        raise ValueError(f"{key} must be given: --{key}=...")
+    if others:  # references say what they are when they are resolved
+        defaults = read_settings(hparams_file, _as_yaml(places))
+        for key in others:
+            check_value(key, given[key], preview[key], defaults[key])
+    return values
 
 
 def _check_names(arguments, known):
@@ -167,44 +200,6 @@ def _pair_up(words):
             text = words.pop(0)
         values[key] = text
     return values
-
-
-def _is_text(default):
-    """Whether a key's values are names of files and the like."""
-    if tag_of(default) in ("!ref", "!PLACEHOLDER"):
-        return True
-    return isinstance(default, str) and tag_of(default) is None
-
-
-def _as_text(text):
-    """A name as yaml, whatever is in it; a tag, such as !ref, stays one."""
-    if text.startswith("!"):
-        return text
-    quoted = text[:1] == text[-1:] and text[:1] in ("'", '"') and text[1:]
-    return json.dumps(text[1:-1] if quoted else text)
-
-
-def _parse(key, text):
-    """What a value's text says."""
-    try:
-        return YAML(typ="rt").load(f"{key}: {text}")[key]
-    except (YAMLError, TypeError, KeyError) as error:
-        raise ValueError(f"--{key}={text} is not readable as yaml") from error
-
-
-def _check_value(key, given, default):
-    """Refuses a value of another kind than the yaml's own."""
-    for kind, words in KINDS:
-        if isinstance(default, kind):
-            is_bool = isinstance(given, bool)
-            if tag_of(given) is None and (
-                not isinstance(given, kind) or is_bool != (kind is bool)
-            ):
-                raise ValueError(f"{key} must be {words}, not {given!r}")
-            break
-    if isinstance(default, dict):
-        for name in default.keys() & given.keys():
-            _check_value(f"{key}.{name}", given[name], default[name])
 
 
 def _as_yaml(values):

@@ -3,7 +3,7 @@
 import math
 
 import speechbrain as sb
-import torch
+from torch.utils.data import DataLoader
 
 from speechbrain_semamba.training.averaging import AveragedGenerator
 from speechbrain_semamba.training.running_stats import RunningStats
@@ -12,7 +12,9 @@ from speechbrain_semamba.training.stop_signal import (
     StopSignal,
     TrainingStopped,
 )
+from speechbrain_semamba.training.trial import check_optimizer
 from speechbrain_semamba.training.window import Window
+from speechbrain_semamba.utils.checks import check_counts, check_keywords
 from speechbrain_semamba.utils.distributed import unwrapped
 from speechbrain_semamba.utils.progress import library_bars
 from speechbrain_semamba.utils.workers import heed_parent_alone
@@ -44,14 +46,8 @@ class ResumableBrain(sb.Brain):
 
     def __init__(self, modules, opt_class, hparams, run_opts, checkpointer):
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
-        if self.grad_accumulation_factor < 1:
-            raise ValueError(
-                "grad_accumulation_factor must be 1 or more, not "
-                f"{self.grad_accumulation_factor}"
-            )
-        # now, rather than when the data are prepared: what is out of range
-        spare = torch.nn.Parameter(torch.zeros(1))
-        self.hparams.scheduler_class(self.opt_class([spare]))
+        check_counts(grad_accumulation_factor=self.grad_accumulation_factor)
+        check_optimizer(self.opt_class, self.hparams.scheduler_class)
         self.stop, self.stats = StopSignal(), RunningStats()
         self.window = Window(self)
         checkpointer.add_recoverable("stats", self.stats)
@@ -152,6 +148,9 @@ class ResumableBrain(sb.Brain):
         DataLoader
             Its place in the epoch is saved and recovered, if it trains.
         """
+        check_keywords(
+            f"{stage.name.lower()}_dataloader_opts", DataLoader, loader_kwargs
+        )
         sampler = shard(
             dataset,
             stage,

@@ -1,5 +1,7 @@
 """Checks of arguments that a yaml or a user gives."""
 
+import inspect
+
 
 def check_counts(**numbers):
     """Whether numbers count something.
@@ -26,3 +28,32 @@ def check_counts(**numbers):
             raise ValueError(
                 f"{name} must be a whole number from 1 on, found {number!r}"
             )
+
+
+def check_keywords(name, function, keywords):
+    """Whether a function takes the arguments that it will be called with.
+
+    Arguments
+    ---------
+    name : str
+        What to call them in an error, such as a yaml's key.
+    function : callable
+        The function or class.
+    keywords : dict
+        Some of its arguments.
+
+    Raises
+    ------
+    ValueError
+        If it takes no argument of a name.
+
+    Example
+    -------
+    >>> check_keywords("sorting", sorted, {"key": len, "size": 3})
+    Traceback (most recent call last):
+    ValueError: sorting: sorted() got an unexpected keyword argument 'size'
+    """
+    try:
+        inspect.signature(function).bind_partial(**keywords)
+    except TypeError as error:
+        raise ValueError(f"{name}: {function.__name__}() {error}") from error

@@ -1,4 +1,4 @@
-"""Errors in one line."""
+"""Errors in words, and most of them in one line."""
 
 import difflib
 import re
@@ -7,6 +7,14 @@ import re
 TORCH_WRITES = re.compile(
     "iostream|inline_container|PytorchStreamWriter|Parent directory"
 )
+
+
+class Faults(ValueError):
+    """A mistake of several lines: a rule, and a list of what breaks it."""
+
+
+#: What PyTorch says of a pickle that would call or make something
+CODE = re.compile(r"(?i:unsupported global:? (?:global )?)(\w[\w.]*)")
 
 
 def first_line(error):
@@ -27,7 +35,7 @@ def first_line(error):
     >>> first_line(ValueError("one\\ntwo")), first_line(KeyError())
     ('one', 'KeyError')
     """
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def why_not_written(error):
@@ -55,6 +63,40 @@ def why_not_written(error):
     if isinstance(error, RuntimeError) and TORCH_WRITES.search(str(error)):
         return f"torch.save failed to write a file ({first_line(error)})"
     return None
+
+
+def why_not_loaded(error):
+    """What ``torch.load`` says of a file, without its advice.
+
+    Which is to run what the file may carry.
+
+    Arguments
+    ---------
+    error : Exception
+        What it raised.
+
+    Returns
+    -------
+    str
+        In one line.
+
+    Example
+    -------
+    >>> why_not_loaded(EOFError("Ran out of input"))
+    "it is none of torch.save's, or is damaged; get it anew"
+    """
+    # a file of a few bytes raises an OSError that names none
+    of_the_system = isinstance(error, OSError) and error.filename
+    if of_the_system or is_out_of_memory(error):
+        return first_line(error)
+    if found := CODE.search(str(error)):
+        return (
+            f"it holds {found[1]}, which is no tensor and might run code, or "
+            "is damaged; save the model's state dict alone"
+        )
+    if "TorchScript" in str(error):
+        return "it is a TorchScript archive; save the model's state dict"
+    return "it is none of torch.save's, or is damaged; get it anew"
 
 
 def is_out_of_memory(error):

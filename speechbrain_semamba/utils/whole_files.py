@@ -24,6 +24,11 @@ def whole_file(path):
         A hidden name beside it with the same ending. What is there after an
         error is deleted.
 
+    Raises
+    ------
+    IsADirectoryError
+        If the name is that of a folder.
+
     Example
     -------
     >>> path = getfixture("tmp_path") / "a.txt"
@@ -35,6 +40,8 @@ def whole_file(path):
     'whole'
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file")
     partial = _partial_name(path)
     try:
         yield partial
@@ -82,23 +89,24 @@ def whole_folder(path):
 
 
 def check_file_name(path):
-    """Whether a file can be written, before the work is done.
+    """Whether a file of this name can be written, before the work is done.
 
     Arguments
     ---------
-    path : pathlib.Path
-        The file.
+    path : str
+        The name.
 
     Raises
     ------
     OSError
-        If its folder is not there or cannot be written to, or the name is
-        that of a folder.
+        If the folder is not there or cannot be written to, or the name is
+        that of a folder or too long.
 
     Example
     -------
     >>> check_file_name(getfixture("tmp_path") / "a.txt")
     """
+    path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent}")
     if path.is_dir():
@@ -150,4 +158,6 @@ def write_text(path, text):
 def _partial_name(path):
     """Of this process and thread alone, and short: names have a limit."""
     writer = f"{os.getpid()}-{threading.get_ident()}"
-    return path.with_name(f".partial-{writer}{path.suffix}")
+    # the ending tells a format, unless it is a long name's end after a dot
+    ending = path.suffix if len(path.suffix) < 16 else ""
+    return path.with_name(f".partial-{writer}{ending}")

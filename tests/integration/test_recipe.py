@@ -250,7 +250,10 @@ def test_missing_half_is_named_before_training(small_corpus, tmp_path):
     [
         ([], "data_folder must be given"),
         (["--data_folder=x", "--batch_sise=3"], "nearest is --batch_size"),
-        (["--data_folder=x", "--batch_size=abc"], "must be a number, not 'a"),
+        (
+            ["--data_folder=x", "--batch_size=abc"],
+            "must be a whole number, not 'a",
+        ),
         (
             [f"--data_folder={CORPUS}", "--batch_size=99"],
             "batch_size times accumulation",
@@ -405,7 +408,7 @@ def files_of(folder):
     [
         ("--lr=1e-7", "lr was 0.002 in the run of "),
         ("--seed=1", "seed was 1234 in the run of "),
-        ("--ema_decay=0.9", "ema_decay was 0 in the run of "),
+        ("--ema_decay=0.9", "ema_decay was 0.0 in the run of "),
         ("--stft={compression: 0.5}", "stft.compression was 0.3 in the run"),
         ("--generator={channels: 8}", "generator.channels was 16 in the run"),
         ("--discriminator={channels: 8}", "discriminator.channels was 16 in"),
@@ -432,7 +435,7 @@ def test_finished_run_is_left_as_it_is(
     "option, message",
     [
         ("--test_dataloader_opts={batch_size: 2}", "must be 1, so that"),
-        ("--grad_accumulation_factor=0", "must be 1 or more, not 0"),
+        ("--grad_accumulation_factor=0", "from 1 on, found 0"),
         ("--device=nowhere", "nowhere"),
         ("--sample_rate=48000", "PESQ is defined at 16,000 and 8,000 Hz"),
         ("--discriminator={size: 8}", "unexpected keyword argument 'size'"),

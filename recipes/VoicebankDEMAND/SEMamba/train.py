@@ -18,6 +18,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 import contextlib
 import sys
+from functools import partial
 
 import speechbrain as sb
 import torch
@@ -37,15 +38,17 @@ from speechbrain_semamba.processing.precision import (
 from speechbrain_semamba.training import split_backward
 from speechbrain_semamba.training.command_line import read_command
 from speechbrain_semamba.training.enhanced_batch import EnhancedBatch
-from speechbrain_semamba.training.mistakes import mistakes_in_one_line
 from speechbrain_semamba.training.pesq_labels import PesqLabels
 from speechbrain_semamba.training.resumable import ResumableBrain
-from speechbrain_semamba.training.run_folder import run_folder
+from speechbrain_semamba.training.run_folder import check_outputs, run_folder
 from speechbrain_semamba.training.stop_signal import TrainingStopped
+from speechbrain_semamba.training.trial import check_generator
 from speechbrain_semamba.utils.distributed import call_on_main, leave_group
+from speechbrain_semamba.utils.mistakes import MISTAKES, mistakes_in_one_line
 
-MISTAKES = ImportError, OSError, ValueError
 MISHAPS = OSError, TrainingStopped, UnfitCheckpoint, UnusableFile
+IF_SHORT = "lower batch_size (raise grad_accumulation_factor) or segment_seconds"
+in_one_line = partial(mistakes_in_one_line, "train.py", if_short=IF_SHORT)
 #: Whose gradient need not wait for the discriminator
 PART = "phase_decoder"
 TRAIN, VALID, TEST = sb.Stage.TRAIN, sb.Stage.VALID, sb.Stage.TEST
@@ -245,25 +248,22 @@ class SEMambaBrain(ResumableBrain):
 
 
 def set_up(command):
-    """Reads the hyper-parameters, prepares the data, makes the Brain."""
+    """Reads the hyper-parameters, makes the Brain, prepares the data."""
     hparams = command.load()
+    call_on_main(check_outputs, hparams)
     sb.create_experiment_directory(
-        experiment_directory=hparams["output_folder"],
-        hyperparams_to_save=command.hparams_file,
-        overrides=command.overrides,
+        hparams["output_folder"], command.hparams_file, command.overrides
     )
-    datasets = make_datasets(hparams, call_on_main(hparams["prepare"]))
     if "pretrainer" in hparams:
         hparams["pretrainer"].collect_files()
         hparams["pretrainer"].load_collected()
-    brain = SEMambaBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=settle_precisions(command.run_opts, hparams),
-        checkpointer=hparams["checkpointer"],
-    )
-    brain.hparams.stft.to(brain.device)
+    run_opts = settle_precisions(command.run_opts, hparams)
+    made = (hparams[key] for key in ("modules", "opt_class", "checkpointer"))
+    modules, opt_class, checkpointer = made
+    brain = SEMambaBrain(modules, opt_class, hparams, run_opts, checkpointer)
+    stft = hparams["stft"].to(brain.device)
+    check_generator(brain.raw("generator"), stft, brain.device)
+    datasets = make_datasets(hparams, call_on_main(hparams["prepare"]))
     loaders = [
         brain.make_dataloader(
             datasets[name], stage, **hparams[f"{name}_dataloader_opts"]
@@ -276,21 +276,21 @@ def set_up(command):
 def main():
     """Trains, tests, exports."""
     with contextlib.ExitStack() as held:
-        with mistakes_in_one_line("train.py", *MISTAKES):
+        with in_one_line(*MISTAKES):
             command = read_command(sys.argv[1:])
             sb.utils.distributed.ddp_init_group(command.run_opts)
             held.callback(leave_group)
             record = held.enter_context(run_folder(command))
             hparams, brain, (train, valid, test) = set_up(command)
             held.callback(hparams["score_pool"].close)
-        with mistakes_in_one_line("train.py", *MISHAPS), brain.stop:
+        with in_one_line(*MISHAPS), brain.stop:
             if not brain.debug:  # which keeps no checkpoint
                 call_on_main(record.write)
             brain.fit(hparams["epoch_counter"], train, valid)
             brain.evaluate(test, max_key="pesq")
         if brain.debug or not hparams["epoch_counter"].current:
             return
-        with mistakes_in_one_line("train.py", *MISTAKES):
+        with in_one_line(*MISTAKES):
             folders = hparams["output_folder"], hparams["model_folder"]
             call_on_main(export_run, *folders, "pesq", True)
 

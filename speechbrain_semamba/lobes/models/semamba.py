@@ -50,7 +50,8 @@ class SEMamba(nn.Module):
     Raises
     ------
     ValueError
-        If a size is none, or ``n_fft`` does not survive halving and doubling of the frequencies.
+        If a size is none, ``n_fft`` does not survive halving and doubling of
+        the frequencies, or the mask would let nothing pass.
 
     Example
     -------
@@ -74,6 +75,7 @@ class SEMamba(nn.Module):
         super().__init__()
         check_counts(
             channels=channels,
+            num_blocks=num_blocks,
             d_state=d_state,
             d_conv=d_conv,
             expand=expand,
@@ -81,6 +83,8 @@ class SEMamba(nn.Module):
         )
         if n_fft % 4:
             raise ValueError(f"n_fft must be a multiple of 4, not {n_fft}")
+        if not beta > 0:
+            raise ValueError(f"beta must be above 0, not {beta}")
         self.encoder = DenseEncoder(channels, backend)
         self.blocks = nn.ModuleList(
             TFMamba(

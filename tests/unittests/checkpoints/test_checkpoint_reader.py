@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from odd_names import litter
 from small_checkpoints import change, epochs, flip, make, save, value
 from speechbrain.utils.checkpoints import Checkpointer
 
@@ -13,6 +14,7 @@ from speechbrain_semamba.checkpoints.checkpoint_reader import (
     CheckpointReader,
     UnfitCheckpoint,
 )
+from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
 from speechbrain_semamba.checkpoints.sums import find_damage
 
 DAMAGES = {
@@ -163,3 +165,27 @@ def test_checkpoint_of_another_configuration(tmp_path):
     checkpointer.recoverables.update(average=larger)
     with pytest.raises(UnfitCheckpoint, match="options, it lacks average; giv"):
         checkpointer.recover_if_possible()
+
+
+@pytest.mark.parametrize("data", [b"", b"no weights"])
+def test_plain_checkpoint_that_holds_no_weights(tmp_path, data):
+    """PyTorch's advice is not ours: to run what the file may carry."""
+    checkpointer = make(tmp_path, Checkpointer)
+    saved = save(checkpointer, 1)
+    saved.paramfiles["generator"].write_bytes(data)
+    with pytest.raises(UnfitCheckpoint, match="is damaged, .*; remove") as info:
+        make(tmp_path, CheckpointReader).recover_if_possible()
+    assert "weights_only" not in str(info.value)
+
+
+@pytest.mark.parametrize("cls", [Checkpointer, WholeCheckpointer])
+def test_what_lies_about_is_no_damage(tmp_path, caplog, cls):
+    save(make(tmp_path, cls), 1)
+    litter(tmp_path)
+    checkpointer = make(tmp_path)
+    assert checkpointer.recover_if_possible().meta["epoch"] == 1
+    assert value(checkpointer) == 1
+    save(checkpointer, 2)
+    checkpointer.save_and_keep_only(meta={"epoch": 3}, num_to_keep=1)
+    assert epochs(checkpointer) == [3]
+    assert not [r for r in caplog.records if r.levelno >= 30]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from odd_names import litter
 from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba.checkpoints.model_folder import (
@@ -116,9 +117,8 @@ def test_disk_that_fills_up(tmp_path, monkeypatch):
 
 
 def test_hidden_files_do_not_cost_an_export(folder):
-    for name in (".DS_Store", "desktop.ini"):
-        (folder / name).touch()
-    (folder / ".ipynb_checkpoints").mkdir()
+    litter(folder)
+    prove(folder)
     weights = SEMamba(**SIZES).state_dict()
     write_model_folder(folder, weights, SIZES, overwrite=True)
     assert (folder / "generator.ckpt").exists()

@@ -116,8 +116,18 @@ MISTAKES = [
     ("enhance {noisy} {out} --model {empty}", 1, "lacks generator.ckpt;"),
     ("enhance {noisy} {out} --model {model} --device abacus", 1, "abacus: "),
     ("export {no} {out}", 1, "a training run holds"),
+    ("export {noisy} {out}", 1, "a training run holds"),
+    ("export {model} {out}", 1, "a training run holds"),
+    ("export {run}", 2, "required: OUT_FOLDER"),
+    ("export {run} {out} {out}", 2, "unrecognized arguments: "),
     ("export {run} {out} --max_key stoi", 1, "'stoi' score; there are "),
+    ("export {run} {out} --max_key", 2, "expected one argument"),
+    ("export {run} {out} --overwrite=yes", 2, "ignored explicit argument"),
     ("export {run} {model}", 1, "replace it with --overwrite"),
+    ("export {run} {run} --overwrite", 1, "is no model folder"),
+    ("export {run} {noisy}", 1, "is no model folder"),
+    ("export {junk} {out}", 1, "it is none of torch.save's"),
+    ("export {run} {out}", 1, "is damaged: it has no generator"),
     ("convert --generator {no} -o {out}", 1, "No such file"),
     ("convert --generator {noisy} -o {out}", 1, "no readable weights"),
     ("convert --generator {model} -o {out}", 1, "Is a directory"),
@@ -144,7 +154,28 @@ MISTAKES = [
         1,
         "holds no discriminator.ckpt; name",
     ),
+    ("convert --generator {text} -o {out}", 1, "is none of torch.save's"),
+    ("convert --generator {empty} -o {out}", 1, "no readable weights: "),
+    (
+        "convert --generator {weights} -o {out}",
+        1,
+        "is no weight of the official",
+    ),
+    ("convert --generator {official} -o {noisy}", 1, "is no model folder"),
+    ("convert --generator {official} -o {noisy}/out", 1, "noisy.wav"),
+    (
+        "convert --generator {official} --discriminator {no} -o {out}",
+        1,
+        "No such file",
+    ),
+    (
+        "convert --generator {official} --discriminator {official} -o {out}",
+        1,
+        "does not fit MetricDiscriminator",
+    ),
+    ("convert --generator {noisy} -o {out} --overwrite=1", 2, "ignored expl"),
     ("info now", 2, "unrecognized arguments: now"),
+    ("info --all", 2, "there is no option --all"),
 ]
 
 
@@ -163,6 +194,21 @@ def small_run(folder):
     return folder
 
 
+def junk_run(folder, like):
+    """A run whose checkpoint is SpeechBrain's own, and holds no weights."""
+    settings = (like / "hyperparams.yaml").read_text()
+    (small_run(folder) / "hyperparams.yaml").write_text(settings)
+    (checkpoint,) = (folder / "save").glob("CKPT+*")
+    (checkpoint / "sums.json").unlink()
+    (checkpoint / "generator.ckpt").write_text("no weights")
+    return folder
+
+
+def official_generator(path):
+    torch.save(torch.load(OFFICIAL, weights_only=True)["generator"], path)
+    return path
+
+
 @pytest.fixture
 def places(model_folder, noisy, tmp_path):
     """What the words of ``MISTAKES`` stand for."""
@@ -175,6 +221,9 @@ def places(model_folder, noisy, tmp_path):
     (tmp_path / "config.yaml").write_text("model_cfg: {bta: 2.0}")
     return {
         "run": small_run(tmp_path / "run"),
+        "junk": junk_run(tmp_path / "junk", like=model_folder),
+        "weights": model_folder / "generator.ckpt",
+        "official": official_generator(tmp_path / "official.pth"),
         "model": model_folder,
         "noisy": noisy,
         "out": tmp_path / "out.wav",

@@ -262,3 +262,15 @@ def test_exp_of_nan(bits):
     x = x.view(torch.float32)
     assert x.isnan().all()
     assert kernel_exp(x).isnan().all()
+
+
+def test_command_with_an_unknown_instruction_set():
+    done = subprocess.run(
+        [sys.executable, "-m", "speechbrain_semamba", "info"],
+        env={**os.environ, "SEMAMBA_INSTRUCTIONS": "nonsense"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "SEMAMBA_INSTRUCTIONS must be one of" in line

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 from folder_prepare import prepare_pairs
+from odd_names import ODD_NAMES, litter
 from speechbrain.dataio.dataset import DynamicItemDataset
 from voicebank_prepare import prepare_voicebank
 
@@ -223,24 +224,6 @@ def test_skip_prep(data, prepare):
     assert prepare(data, skip_prep=True) == str(data)
 
 
-#: Names that something on the way might take for more than a name
-ODD_NAMES = [
-    "{data_root}",
-    "{",
-    "}{0!r:>9}",
-    "$data_folder",
-    "*[a-z]?",
-    "-rf --seed=2",
-    "two\nlines",
-    "a 'b' \"c\" \\",
-    "~",
-    "%s",
-    "#hash: [1, 2]",
-    "\u00e4\u4e2d\U0001f600",
-    "x" * 251,
-]
-
-
 @pytest.mark.parametrize("rate", [16000, 8000])
 def test_any_name_is_data(tmp_path, prepare, rate):
     """Resampled or not, through the manifest to SpeechBrain's dataset."""
@@ -279,3 +262,27 @@ def test_half_that_is_missing_in_a_sub_folder(tmp_path, prepare):
     (data / "noisy" / "p1" / "utt00.wav").unlink()
     with pytest.raises(ValueError, match="noisy/p1/utt00: missing"):
         prepare(data)
+
+
+@pytest.mark.parametrize("rate", [16000, 8000])
+def test_what_lies_about_is_no_data(tmp_path, prepare, caplog, rate):
+    """Neither copies of a notebook, nor what a desktop keeps of a folder."""
+    data = make_pairs(tmp_path / "others", rate=rate)
+    prepare(data)
+    before = read(tmp_path)
+    litter(data)
+    litter(tmp_path / "save")
+    caplog.set_level(logging.INFO)
+    prepare(data)
+    assert "Skipping" in caplog.text
+    (tmp_path / "save" / "prepare_options.json").unlink()
+    prepare(data)
+    assert read(tmp_path) == before
+
+
+def test_manifest_that_cannot_be_written(tmp_path, data, prepare):
+    """None of the others is written then."""
+    (tmp_path / "save" / "test.json").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match="test.json is a folder"):
+        prepare(data)
+    assert [p.name for p in (tmp_path / "save").iterdir()] == ["test.json"]

@@ -449,7 +449,7 @@ def test_bar_shows_what_the_networks_do(make, batch):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"grad_accumulation_factor": 0}, "must be 1 or more, not 0"),
+        ({"grad_accumulation_factor": 0}, "from 1 on, found 0"),
         ({"precision": "fp16"}, "fp16"),
     ],
 )

@@ -14,12 +14,14 @@ output_folder: results
 log: !ref <output_folder>/log.txt
 notes: !ref <output_folder>/notes.txt
 lr: 0.5
-metric: 1
+metric: 1.0
 on: False
 device: cpu
 precision: fp32
 sizes: !new:collections.OrderedDict
     a: 1
+plain:
+    a: !ref <lr>
 counter: !new:speechbrain.utils.epoch_loop.EpochCounter
     limit: 3
 """
@@ -69,6 +71,15 @@ def test_names_are_taken_as_they_are(read, name):
     assert hparams["log"] == f"{name}/log.txt"
 
 
+def test_key_that_begins_as_a_run_option(read):
+    """argparse would take --log for --log_config."""
+    command = read("--data_folder=x", "--log", "a.txt", "--debug_batches", "7")
+    assert command.load()["log"] == "a.txt"
+    assert command.run_opts.log_config is None
+    assert command.run_opts.debug_batches == 7
+    assert command.values.keys() == {"data_folder", "log"}
+
+
 def test_quotes_and_references_of_yaml_stay(read):
     hparams = read("--data_folder='a b'", "--notes=!ref <data_folder>/c").load()
     assert hparams["data_folder"] == "a b" and hparams["notes"] == "a b/c"
@@ -84,9 +95,18 @@ def test_quotes_and_references_of_yaml_stay(read):
         (["--on=no"], "on must be True or False, not 'no'"),
         (["--on=1"], "on must be True or False, not 1"),
         (["--sizes=3"], "sizes must be such as {key: value}, not 3"),
-        (["--sizes={a: x}"], "sizes.a must be a number, not 'x'"),
+        (["--sizes={a: x}"], "sizes.a must be a whole number, not 'x'"),
         (["--sizes={a: 1"], "is not readable as yaml"),
         (["--lrr=1"], "there is no option --lrr, the nearest is --lr"),
+        (["--test=1"], "there is no option --test,"),
+        (["--lr=.nan"], "lr must be finite, and not below 0, but is nan"),
+        (
+            ["--sizes={a: 1e9}"],
+            "sizes.a must be a whole number, not 1000000000",
+        ),
+        (["--counter={limit: -3}"], "counter.limit must be finite, and not be"),
+        (["--plain={b: 1}"], "there is no plain.b; plain holds a"),
+        (["--plain={a: {b: 1}}"], "plain.a has no keys of its own in the yaml"),
         (["--max_grad=1"], "the nearest is --max_grad_norm"),
         (["--qwertz=1"], "there is no option --qwertz"),
         (["--lr=1", "--lr=2"], "--lr must be given once, not twice"),

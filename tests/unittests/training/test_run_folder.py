@@ -61,3 +61,24 @@ def test_all_processes_hear_of_a_refusal(folder):
     assert [end_of(pid) for pid in ids] == [0, 0]
     first, second = ((folder / f"{rank}.txt").read_text() for rank in (0, 1))
     assert first == second and first.startswith("lr was 0.1 in the run of ")
+
+
+def test_run_that_cannot_begin_leaves_no_folder(tmp_path):
+    new = tmp_path / "new"
+    for folder, left in ((new, []), (tmp_path / "old", [".lock", "save"])):
+        if folder is not new:
+            folder.mkdir()
+        with pytest.raises(ValueError, match="a mistake"):
+            with run_folder(command(folder)):
+                (folder / "save").mkdir()
+                raise ValueError("a mistake")
+        assert sorted(path.name for path in folder.glob("*")) == left
+
+
+def test_run_that_has_begun_keeps_its_folder(tmp_path):
+    folder = tmp_path / "new"
+    with pytest.raises(ValueError, match="a mistake"):
+        with run_folder(command(folder)):
+            (folder / "log.txt").touch()
+            raise ValueError("a mistake")
+    assert (folder / "log.txt").exists()

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from odd_names import ODD_NAMES
 
 from speechbrain_semamba.utils.whole_files import (
     whole_file,
@@ -72,3 +73,20 @@ def test_threads_that_write_one_name(tmp_path):
         thread.join()
     assert not errors and path.read_text() in texts
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_any_name_that_the_file_system_takes(name, tmp_path):
+    """Also one of the greatest length, to which nothing can be added."""
+    write_text(tmp_path / f"{name}.txt", "whole")
+    for _ in range(2):
+        with whole_folder(tmp_path / name) as partial:
+            (partial / "a.txt").touch()
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {f"{name}.txt", name}
+
+
+def test_name_of_a_folder(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder; name a file"):
+        write_text(tmp_path, "a file")
+    assert not list(tmp_path.iterdir())

@@ -4,11 +4,18 @@ import contextlib
 import sys
 
 from speechbrain_semamba.utils.interrupts import heeding_interrupts
-from speechbrain_semamba.utils.messages import first_line, is_out_of_memory
+from speechbrain_semamba.utils.messages import (
+    Faults,
+    first_line,
+    is_out_of_memory,
+)
+
+#: Errors whose message says what the user can do
+MISTAKES = ImportError, OSError, ValueError
 
 
 @contextlib.contextmanager
-def mistakes_in_one_line(program, *mistakes):
+def mistakes_in_one_line(program, *mistakes, if_short=""):
     """Ends the process with one line after some errors, Ctrl-C among them.
 
     Arguments
@@ -18,6 +25,8 @@ def mistakes_in_one_line(program, *mistakes):
     *mistakes : type
         Errors whose message says what the user can do. Of any other, the
         traceback is shown, unless it says that memory was short.
+    if_short : str
+        What the user can do if memory was short.
 
     Yields
     ------
@@ -26,7 +35,8 @@ def mistakes_in_one_line(program, *mistakes):
     Raises
     ------
     SystemExit
-        With the line as its code; with 130 after Ctrl-C.
+        With the line as its code, or the lines of ``Faults``; with 130 after
+        Ctrl-C.
 
     Example
     -------
@@ -45,21 +55,22 @@ def mistakes_in_one_line(program, *mistakes):
             if interrupts or isinstance(error, KeyboardInterrupt):
                 print(interrupted, file=sys.stderr)
                 raise SystemExit(130) from None
-            message = _one_line(error, mistakes)
+            message = _message(error, mistakes, if_short)
             if message is None:
                 raise
             raise SystemExit(f"{program}: error: {message}") from error
 
 
-def _one_line(error, mistakes):
+def _message(error, mistakes, if_short):
     """What to tell the user; None of an error that is none of the user's."""
     if isinstance(error, mistakes):
-        # of what a DataLoader's worker raised, the last line is the message
-        text = str(error).strip() or type(error).__name__
-        return text.splitlines()[-1] if text.startswith("Caught ") else text
+        if isinstance(error, Faults):
+            return str(error)
+        if str(error).startswith("Caught "):
+            # what a DataLoader's worker raised: its message comes last
+            return str(error).strip().splitlines()[-1]
+        return first_line(error)
     if is_out_of_memory(error):
-        return (
-            f"out of memory ({first_line(error)}); lower batch_size and raise "
-            "grad_accumulation_factor instead, or lower segment_seconds"
-        )
+        way_out = f"; {if_short}" if if_short else ""
+        return f"out of memory ({first_line(error)}){way_out}"
     return None

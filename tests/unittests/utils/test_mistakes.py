@@ -5,11 +5,12 @@ import signal
 import pytest
 import torch
 
-from speechbrain_semamba.training.mistakes import mistakes_in_one_line
+from speechbrain_semamba.utils.messages import Faults
+from speechbrain_semamba.utils.mistakes import mistakes_in_one_line
 
 
 def run(function, *mistakes):
-    with mistakes_in_one_line("train.py", *mistakes):
+    with mistakes_in_one_line("train.py", *mistakes, if_short="lower it"):
         function()
 
 
@@ -36,7 +37,7 @@ def test_out_of_memory(error):
     with pytest.raises(SystemExit) as end:
         run(raiser(error))
     assert "out of memory" in end.value.code and "\n" not in end.value.code
-    assert "lower batch_size" in end.value.code
+    assert end.value.code.endswith("; lower it")
 
 
 def test_out_of_memory_for_real():
@@ -78,3 +79,10 @@ def test_last_line_of_what_a_worker_raised():
     with pytest.raises(SystemExit) as end:
         run(raiser(ValueError(text)), ValueError)
     assert end.value.code == "train.py: error: V: no"
+
+
+def test_one_line_is_enough_unless_faults_are_listed():
+    for kind, shown in ((ValueError, "a rule"), (Faults, "a rule\na\nb")):
+        with pytest.raises(SystemExit) as end:
+            run(raiser(kind("a rule\na\nb")), ValueError)
+        assert end.value.code == f"train.py: error: {shown}"
