@@ -10,4 +10,5 @@
 - ``model_folder``: what ``from_hparams`` loads, written and proved
 - ``export``: makes model folders of training runs
 - ``official_models``: makes model folders of official weights, and the reverse
+- ``onnx_file``: a generator as a program that needs no PyTorch
 """

@@ -3,8 +3,8 @@
 import importlib
 
 
-def import_extra(name, user):
-    """Imports a package or module that the extra ``train`` installs.
+def import_extra(name, user, extra="train"):
+    """Imports a package or module that an extra installs.
 
     Arguments
     ---------
@@ -12,6 +12,8 @@ def import_extra(name, user):
         The package or module.
     user : str
         What needs it, in the plural, to begin the error with.
+    extra : str
+        The extra of ``pyproject.toml``.
 
     Returns
     -------
@@ -33,5 +35,5 @@ def import_extra(name, user):
     except ImportError as error:
         raise ImportError(
             f"{user} need {name}; in the folder of the speechbrain-semamba "
-            "repository: pip install '.[train]'"
+            f"repository: pip install '.[{extra}]'"
         ) from error

@@ -10,6 +10,8 @@ import math
 import torch
 from torch.nn.functional import silu, softplus
 
+from speechbrain_semamba.ops.scan import exported
+
 
 def why_not(device_type):
     """Runs everywhere: always None."""
@@ -22,7 +24,9 @@ def scan(u, delta, A, B, C, D, z, delta_bias, valid, reverse):
     if valid is not None:
         # a step of zero leaves the state as it is
         step = step * valid.mask.unsqueeze(-1)
-    y = _Recurrence.apply(u, step, A, B, C, reverse)
+    exporting = torch.compiler.is_exporting()
+    recurrence = exported.recurrence if exporting else _Recurrence.apply
+    y = recurrence(u, step, A, B, C, reverse)
     if D is not None:
         y = torch.addcmul(y, u, D)
     if z is not None:
