@@ -29,7 +29,7 @@ from speechbrain_semamba.lobes.models.metric_discriminator import (
 from speechbrain_semamba.lobes.models.semamba import SEMamba
 from speechbrain_semamba.utils.messages import first_line
 from speechbrain_semamba.utils.settings import flatten, tag_of
-from speechbrain_semamba.utils.whole_files import check_file_name, write_text
+from speechbrain_semamba.utils.whole_files import check_new_file, write_text
 
 #: What the official transform has built in, as a yaml would say it
 BUILT_IN = {"window_fn": "!name:torch.hann_window", "pad_mode": "reflect"}
@@ -162,16 +162,11 @@ def write_official(
 def _check_places(folder, paths, overwrite):
     """Refuses to write where something would be lost."""
     for path in paths:
-        check_file_name(path)
+        check_new_file(path, overwrite)
         if path.parent.resolve() == folder.resolve():
             raise ValueError(
                 f"{path} would lie in the model folder itself; name a file "
                 "elsewhere"
-            )
-        if path.exists() and not overwrite:
-            raise FileExistsError(
-                f"{path} exists already; name another file, or replace it "
-                "with --overwrite"
             )
     if len({path.resolve() for path in paths}) < len(paths):
         names = ", ".join(map(str, paths))

@@ -1,4 +1,4 @@
-"""Makes a model folder of official weights, or official weights of one."""
+"""Makes a model folder of official weights, or of one a file for others."""
 
 from speechbrain_semamba.cli.parser import add_overwrite
 
@@ -15,6 +15,12 @@ def add_arguments(parser):
         "--to-official",
         metavar="FOLDER",
         help="the other direction: a model folder to make official weights of",
+    )
+    parser.add_argument(
+        "--to-onnx",
+        metavar="FOLDER",
+        help="a model folder whose generator to make an ONNX file of, which "
+        "needs no PyTorch; docs/export.md says what goes in and out",
     )
     parser.add_argument(
         "--discriminator",
@@ -39,8 +45,14 @@ def add_arguments(parser):
 
 def run(options):
     """Runs the command; see the top of this file."""
-    if (options.generator is None) == (options.to_official is None):
-        options.refuse("give --generator FILE or --to-official FOLDER, one")
+    given = options.generator, options.to_official, options.to_onnx
+    if sum(word is not None for word in given) != 1:
+        options.refuse(
+            "give --generator FILE, --to-official FOLDER or --to-onnx FOLDER, "
+            "one"
+        )
+    if options.to_onnx is not None:
+        return _to_onnx(options)
     from speechbrain_semamba.checkpoints.official_models import (
         convert_official,
         write_official,
@@ -58,3 +70,16 @@ def run(options):
         write_official(options.to_official, options.output, **others)
         written = options.output, options.discriminator, options.config
         print(*filter(None, written))
+
+
+def _to_onnx(options):
+    if options.discriminator or options.config:
+        options.refuse("--to-onnx makes one file, of the generator alone")
+    from speechbrain_semamba.checkpoints.onnx_file import write_onnx
+    from speechbrain_semamba.inference.models import load_model
+    from speechbrain_semamba.utils.whole_files import check_new_file
+
+    check_new_file(options.output, options.overwrite)
+    model = load_model(options.to_onnx, "cpu", "fp32").mods.enhance_model
+    write_onnx(model.generator, options.output, n_fft=model.stft.n_fft)
+    print(options.output)

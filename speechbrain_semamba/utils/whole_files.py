@@ -120,6 +120,35 @@ def check_file_name(path):
         ) from error
 
 
+def check_new_file(path, overwrite):
+    """``check_file_name``, and whether a file that is there may be replaced.
+
+    Arguments
+    ---------
+    path : str
+        The name.
+    overwrite : bool
+        Whether it may.
+
+    Raises
+    ------
+    FileExistsError
+        If it may not.
+    OSError
+        As ``check_file_name``.
+
+    Example
+    -------
+    >>> check_new_file(getfixture("tmp_path") / "a.txt", overwrite=False)
+    """
+    check_file_name(path)
+    if Path(path).exists() and not overwrite:
+        raise FileExistsError(
+            f"{path} exists already; name another file, or replace it with "
+            "--overwrite"
+        )
+
+
 def write_json(path, content):
     """Writes JSON such that the path never holds half of it.
 
