@@ -13,6 +13,7 @@ from speechbrain_semamba.processing.resampling import (
     resample_stream,
 )
 from speechbrain_semamba.processing.streams import in_pieces, in_step
+from speechbrain_semamba.processing.waves import check_finite
 
 #: Samples within which PCS and the top band's gain see, and more
 CONTEXT = 800
@@ -41,6 +42,11 @@ def enhance_blocks(enhance, blocks, rate, model_rate, settings, level):
     -------
     iterable of torch.Tensor
         The stream [channels, samples] at the rate that is asked for.
+
+    Raises
+    ------
+    ValueError
+        If a rate is none that audio has; later, if a sample overflows.
     """
     if settings.sample_rate == model_rate:
         blocks, rate = resample_stream(blocks, rate, model_rate), model_rate
@@ -129,4 +135,6 @@ def _mix(raw, waves, noisy_share, keep_highs):
     for noisy, (below, enhanced, *gain) in in_step(raw, waves):
         if keep_highs:
             enhanced = enhanced + gain[0] * (noisy - below)
-        yield torch.lerp(enhanced, noisy, noisy_share)
+        mixed = torch.lerp(enhanced, noisy, noisy_share)
+        check_finite(mixed, "enhanced samples", "; scale the input to -1 to 1")
+        yield mixed

@@ -1,8 +1,10 @@
 """What a user may ask of an enhancement, beside the model."""
 
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Optional
 
+from speechbrain_semamba.processing.resampling import check_rates
 from speechbrain_semamba.utils.messages import nearest
 
 
@@ -56,6 +58,8 @@ class EnhancementSettings:
     batch_seconds: float = 20.0
 
     def __post_init__(self):
+        if self.sample_rate is not None:
+            check_rates(self.sample_rate)
         if self.pcs not in (None, "peak", "level"):
             raise ValueError(
                 f"pcs must be 'peak', 'level' or None, found {self.pcs!r}"
@@ -66,7 +70,7 @@ class EnhancementSettings:
         _check_range("window_seconds", self.window_seconds, 0.1, 3600)
         half = self.window_seconds / 2
         _check_range("overlap_seconds", self.overlap_seconds, 0, half)
-        _check_range("batch_seconds", self.batch_seconds, 0)
+        _check_range("batch_seconds", self.batch_seconds, 0, 86_400)
 
     @classmethod
     def of(cls, settings):
@@ -111,6 +115,6 @@ class EnhancementSettings:
 
 
 def _check_range(name, value, low, high=float("inf")):
-    if not (isinstance(value, (int, float)) and low <= value <= high):
+    if not (isinstance(value, Real) and low <= value <= high):
         span = f"at least {low}" if high == float("inf") else f"{low} to {high}"
         raise ValueError(f"{name} must be {span}, found {value!r}")

@@ -1,6 +1,56 @@
 """Streams: waves as iterators of blocks, so that no long one is held whole."""
 
+from itertools import chain, islice
+
 import torch
+
+from speechbrain_semamba.processing.waves import check_waves
+
+
+def waves_of(blocks):
+    """A stream as users hand it over, as one of waves.
+
+    Arguments
+    ---------
+    blocks : iterable of torch.Tensor or numpy.ndarray
+        All [channels, samples] or all [samples], of any floating type or
+        PCM; empty ones do not count.
+
+    Returns
+    -------
+    is_mono : bool
+        Whether they are [samples].
+    waves : iterable of torch.Tensor
+        Waveforms [channels, samples], float32, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If a block is no wave, here or when its turn comes.
+
+    Example
+    -------
+    >>> is_mono, waves = waves_of([torch.zeros(3), torch.zeros(2)])
+    >>> is_mono, [wav.shape for wav in waves]
+    (True, [torch.Size([1, 3]), torch.Size([1, 2])])
+    """
+    blocks = (torch.as_tensor(block).detach().cpu() for block in blocks)
+    first = list(islice(blocks, 1))
+    channels = first[0].shape[:-1] if first else ()
+    waves = _checked(chain(first, blocks), channels)
+    return channels == (), waves
+
+
+def _checked(blocks, channels):
+    for block in blocks:
+        if block.dim() == 0 or block.shape[:-1] != channels:
+            raise ValueError(
+                "all blocks of a stream must be [samples] or all [channels, "
+                f"samples], with {list(channels)} channels as the first, found "
+                f"{list(block.shape)}"
+            )
+        if block.shape[-1]:
+            yield check_waves(block if channels else block[None]).float()
 
 
 def in_pieces(blocks, function, context, piece, step=1, ratio=1):
@@ -47,7 +97,7 @@ def in_pieces(blocks, function, context, piece, step=1, ratio=1):
             yield result[..., int(done * ratio) : int((done + piece) * ratio)]
             held = held[..., done + piece - context :]
             done = context
-    if held is not None:
+    if held is not None and held.shape[-1]:
         yield function(held)[..., int(done * ratio) :]
 
 
