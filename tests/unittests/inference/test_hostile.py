@@ -9,7 +9,7 @@ from places import ROOT
 
 COUNT = 200
 HELPERS = ROOT / "tests" / "helpers"
-#: More than a file of 20 s took: blocks and windows of 64 channels would fit,
+#: More than a file of 2 s took: blocks and windows of 64 channels would fit,
 #: what a header promises would not
 MEMORY_MB = 300
 
