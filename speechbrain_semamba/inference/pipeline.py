@@ -1,7 +1,7 @@
 """From a noisy stream to an enhanced one: rates, windows, PCS, mix."""
 
 from functools import partial
-from itertools import islice, tee
+from itertools import islice
 
 import torch
 
@@ -12,7 +12,7 @@ from speechbrain_semamba.processing.resampling import (
     PIECES_A_SECOND,
     resample_stream,
 )
-from speechbrain_semamba.processing.streams import in_pieces, in_step
+from speechbrain_semamba.processing.streams import in_pieces, in_step, in_two
 from speechbrain_semamba.processing.waves import check_finite
 
 #: Samples within which PCS and the top band's gain see, and more
@@ -50,7 +50,7 @@ def enhance_blocks(enhance, blocks, rate, model_rate, settings, level):
     """
     if settings.sample_rate == model_rate:
         blocks, rate = resample_stream(blocks, rate, model_rate), model_rate
-    raw, blocks = tee(blocks)
+    raw, blocks = in_two(blocks)
     windows = cut_windows(
         resample_stream(blocks, rate, model_rate),
         level,

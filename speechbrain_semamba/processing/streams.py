@@ -1,5 +1,6 @@
 """Streams: waves as iterators of blocks, so that no long one is held whole."""
 
+from collections import deque
 from itertools import chain, islice
 
 import torch
@@ -39,6 +40,45 @@ def waves_of(blocks):
     channels = first[0].shape[:-1] if first else ()
     waves = _checked(chain(first, blocks), channels)
     return channels == (), waves
+
+
+def in_two(blocks):
+    """A stream for two readers, who go at their own pace.
+
+    A block is held until the second has it, and no longer, as
+    ``itertools.tee`` would, which lets go of 57 at once.
+
+    Arguments
+    ---------
+    blocks : iterable of torch.Tensor
+        A stream.
+
+    Returns
+    -------
+    tuple of iterable
+        The same stream, twice.
+
+    Example
+    -------
+    >>> first, second = in_two(torch.arange(4).split(2))
+    >>> next(first).tolist(), next(second).tolist(), next(second).tolist()
+    ([0, 1], [0, 1], [2, 3])
+    """
+    source, queues = iter(blocks), (deque(), deque())
+
+    def reader(mine):
+        while True:
+            if not mine:
+                try:
+                    block = next(source)
+                except StopIteration:
+                    return
+                for queue in queues:
+                    queue.append(block)
+                del block
+            yield mine.popleft()
+
+    return tuple(map(reader, queues))
 
 
 def _checked(blocks, channels):

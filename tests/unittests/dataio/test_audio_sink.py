@@ -127,3 +127,13 @@ def test_peak_of_a_stream(tmp_path):
     (silence,) = scaled_to_peak([torch.zeros(1, 9)])
     assert not silence.any()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.ogg", "a.mp3", "a.opus"])
+def test_loud_waves_are_limited_before_they_are_coded(tmp_path, name):
+    """These would hold what is above full scale, and players would clip it."""
+    wav = 8 * torch.sin(torch.arange(16_000) / 20)[None]
+    sink = AudioSink(tmp_path / name, 16000, 1)
+    sink.write([wav])
+    assert sink.limited == (wav.abs() > 1).sum()
+    assert read(tmp_path / name)[0].abs().max() < 2

@@ -1,6 +1,7 @@
 """Rates, PCS, mix and highs around a network that is a plain function."""
 
 import math
+import weakref
 
 import pytest
 import torch
@@ -190,6 +191,29 @@ def test_stream_at_another_rate():
         assert gain.shape == (1, 1)
     low = resample(wav, 44100, 16000)
     torch.testing.assert_close(gain, rms_gain(low[None]), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("rate", [16000, 48000])
+@pytest.mark.parametrize("more", [{}, {"pcs": "level", "keep_highs": True}])
+def test_no_more_than_a_few_windows_are_held(rate, more):
+    """Of a stream of 100 windows, in blocks that are counted."""
+    alive, most = weakref.WeakSet(), 0
+
+    def blocks():
+        nonlocal most
+        for i in range(400):
+            block = noise(1, rate // 8, seed=i)
+            alive.add(block.untyped_storage())
+            yield block
+            del block
+            most = max(most, len(alive))
+
+    settings = EnhancementSettings(batch_seconds=0.5, **SHORT, **more)
+    level = RunningLevel()
+    result = enhance_blocks(identity, blocks(), rate, 16000, settings, level)
+    assert sum(block.shape[1] for block in result) == 50 * rate
+    # a window of 4 blocks, their overlap, and what the resamplers wait for
+    assert 2 < most < 16
 
 
 def test_peak_of_a_stream_is_refused():

@@ -1,7 +1,9 @@
 """A function of a stream, piece by piece, is the function of the whole."""
 
+import weakref
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ from speechbrain_semamba.processing.resampling import (
 from speechbrain_semamba.processing.streams import (
     in_pieces,
     in_step,
+    in_two,
     waves_of,
 )
 
@@ -155,6 +158,29 @@ def test_side_by_side(sizes):
         assert torch.cat(stream).tolist() == list(range(shortest))
     if not told:
         assert shortest == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 9), st.lists(st.booleans(), max_size=30))
+def test_two_readers(count, turns):
+    """Whoever reads, each gets every block; none is held for longer."""
+    alive = weakref.WeakSet()
+
+    def blocks():
+        for i in range(count):
+            block = torch.tensor([i])
+            alive.add(block)
+            yield block
+            del block
+
+    readers, had = in_two(blocks()), ([], [])
+    for turn in turns:
+        had[turn].extend(block.item() for block in islice(readers[turn], 1))
+        # and the one that the source has just given
+        assert len(alive) <= abs(len(had[0]) - len(had[1])) + 1
+    for reader, blocks in zip(readers, had):
+        blocks.extend(block.item() for block in reader)
+        assert blocks == list(range(count))
 
 
 def test_rates_are_checked_before_anything_is_read():
