@@ -106,35 +106,38 @@ def finish_blocks(raw, pairs, rate, model_rate, settings):
     """
     out_rate = settings.sample_rate or rate
     keep_highs = settings.keep_highs and out_rate > model_rate
-    if settings.pcs or keep_highs:
-        pcs = None
-        if settings.pcs:
-            pcs = PerceptualContrastStretching(scale=None)
-        pairs = in_pieces(
+    pcs = None
+    if settings.pcs:
+        pcs = PerceptualContrastStretching(scale=None)
+    if pcs or keep_highs:
+        waves = in_pieces(
             pairs,
             partial(_stretch, pcs=pcs, keep_highs=keep_highs),
             context=CONTEXT,
             piece=model_rate // PIECES_A_SECOND,
             step=100,
         )
+    else:
+        waves = (pair[1:] for pair in pairs)
     raw = resample_stream(raw, rate, out_rate)
-    waves = resample_stream(pairs, model_rate, out_rate)
-    return _mix(raw, waves, settings.noisy_share, keep_highs)
+    waves = resample_stream(waves, model_rate, out_rate)
+    return _mix(raw, waves, settings.noisy_share)
 
 
 def _stretch(pair, pcs, keep_highs):
-    """Local functions: [2, channels, samples] to two or three of them."""
+    """Local functions: the enhanced wave, and what keeping highs needs."""
     noisy, enhanced = pair
-    waves = [noisy, enhanced if pcs is None else pcs(enhanced)]
+    waves = [enhanced if pcs is None else pcs(enhanced)]
     if keep_highs:
-        waves.append(top_band_gain(noisy, enhanced))
+        waves += [noisy, top_band_gain(noisy, enhanced)]
     return torch.stack(waves)
 
 
-def _mix(raw, waves, noisy_share, keep_highs):
-    for noisy, (below, enhanced, *gain) in in_step(raw, waves):
-        if keep_highs:
-            enhanced = enhanced + gain[0] * (noisy - below)
+def _mix(raw, waves, noisy_share):
+    for noisy, (enhanced, *highs) in in_step(raw, waves):
+        if highs:
+            below, gain = highs
+            enhanced = enhanced + gain * (noisy - below)
         mixed = torch.lerp(enhanced, noisy, noisy_share)
         check_finite(mixed, "enhanced samples", "; scale the input to -1 to 1")
         yield mixed
