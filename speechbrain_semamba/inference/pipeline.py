@@ -1,5 +1,6 @@
 """From a noisy stream to an enhanced one: rates, windows, PCS, mix."""
 
+import math
 from functools import partial
 from itertools import islice
 
@@ -54,7 +55,8 @@ def enhance_blocks(enhance, blocks, rate, model_rate, settings, level):
     windows = cut_windows(
         resample_stream(blocks, rate, model_rate),
         level,
-        size=round(settings.window_seconds * model_rate),
+        # up: what is no longer is to be one window at any rate
+        size=math.ceil(settings.window_seconds * model_rate),
         overlap=round(settings.overlap_seconds * model_rate),
     )
     most = round(settings.batch_seconds * model_rate)

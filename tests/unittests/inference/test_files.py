@@ -111,6 +111,14 @@ def test_level_of_a_long_file_is_that_of_the_whole(tmp_path, rate):
         torch.testing.assert_close(gain, expected.repeat(len(noisy) // 2, 1))
 
 
+def test_file_of_a_windows_length_is_one_window(tmp_path):
+    """At another rate it may become a sample longer than the window."""
+    path = write(tmp_path / "a.wav", noise(1, 4801), 48000)
+    enhancer = stub_enhancer()
+    enhancer.enhance_file(path, window_seconds=0.10003, overlap_seconds=0.02)
+    assert [noisy.shape for noisy, *_ in calls_of(enhancer)] == [(1, 1601)]
+
+
 def test_nan_at_the_end_of_a_long_file(tmp_path, monkeypatch):
     """Refused before the network is asked or a file is opened."""
     monkeypatch.setattr(audio_source, "BLOCK", 5000)
