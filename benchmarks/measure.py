@@ -224,9 +224,13 @@ def peak_gb():
 
 def peak_in_fresh_process(script, *arguments):
     """Runs ``script --peak ...``; the GB it prints before and after."""
-    command = [sys.executable, script, "--peak", *map(str, arguments)]
+    return numbers_of_fresh_process(script, "--peak", *arguments)
+
+
+def numbers_of_fresh_process(script, *arguments):
+    """Runs a script; the numbers in the last line that it prints."""
+    command = [sys.executable, script, *map(str, arguments)]
     output = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
-    before, after = output.split()[-2:]
-    return float(before), float(after)
+    return [float(number) for number in output.splitlines()[-1].split()]

@@ -2,6 +2,7 @@
 
 - ``audio_source``: an audio file to read, as a stream
 - ``audio_sink``: an audio file to write, from a stream
+- ``peak_scaling``: a stream scaled to a peak of 1, which only its end tells
 - ``audio_files``: whole audio files in and out
 - ``audio_headers``: what many files are like; what is wrong with them
 - ``pairs``: folders of clean and noisy files -> checked pairs of files

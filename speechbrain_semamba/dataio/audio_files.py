@@ -61,4 +61,6 @@ def write_audio_file(path, wav, rate, like=None):
         As ``AudioSink``.
     """
     like = AudioSource(like).subtype if like else None
-    AudioSink(path, rate, len(wav), like=like).write([wav])
+    sink = AudioSink(path, rate, len(wav), like=like)
+    sink.check_room(wav.shape[1])
+    sink.write([wav])

@@ -11,6 +11,8 @@ from speechbrain_semamba.utils.messages import Faults
 from speechbrain_semamba.utils.progress import progress_bar
 
 MAX_LISTED = 20
+#: Before the samples of a WAV file; recordings have a few
+MAX_CHUNKS = 1000
 
 
 def list_audio_files(folder):
@@ -140,8 +142,11 @@ def count_missing_bytes(path):
         0 of other formats, and where the header does not say the length.
     """
     with open(path, "rb") as file:
-        is_riff = file.read(12).startswith(b"RIFF")
-        while is_riff and len(chunk := file.read(8)) == 8:
+        if not file.read(12).startswith(b"RIFF"):
+            return 0
+        for _ in range(MAX_CHUNKS):
+            if len(chunk := file.read(8)) < 8:
+                return 0
             name, length = struct.unpack("<4sI", chunk)
             if name == b"data":
                 end = file.tell() + length

@@ -1,13 +1,13 @@
 """An audio file to write: from a stream, never half of it under its name."""
 
 import contextlib
+import io
 import logging
+import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import soundfile
-import torch
 
 from speechbrain_semamba.utils.messages import first_line
 from speechbrain_semamba.utils.whole_files import check_file_name, whole_file
@@ -29,6 +29,8 @@ LOSSLESS = {
 LOSSY = {"OGG": "OPUS"}
 #: Endings that are not the format's name
 ENDINGS = {"AIF": "AIFF", "OGA": "OGG", "OPUS": "OGG"}
+#: Without a header; a pair of files
+UNFIT = "RAW", "SD2"
 #: Encodings that hold samples above full scale
 FLOATS = "FLOAT", "DOUBLE"
 #: The header of a WAV file counts bytes in 32 bits
@@ -63,6 +65,7 @@ class AudioSink:
 
     Example
     -------
+    >>> import torch
     >>> path = getfixture("tmp_path") / "a.wav"
     >>> sink = AudioSink(path, 16000, channels=2, like="PCM_24")
     >>> sink.write([torch.zeros(2, 100), torch.full((2, 50), 1.5)])
@@ -81,6 +84,7 @@ class AudioSink:
                 f"{path}: {self.format} has no encoding {subtype}; it has "
                 f"{known}"
             )
+        self.frames = 0  # that are to come, as far as known
         #: Samples above full scale that the encoding could not hold
         self.limited, self.peak = 0, 0.0
 
@@ -90,22 +94,25 @@ class AudioSink:
             return self.like
         return soundfile.default_subtype(self.format)
 
-    def check_room(self, frames):
+    def check_room(self, frames, waiting=0):
         """Whether the disk has the room, as far as that can be told.
 
         Arguments
         ---------
         frames : int
             Samples of each channel that are to come.
+        waiting : int
+            Bytes that each of them takes in the same folder meanwhile.
 
         Raises
         ------
         OSError
             If it has not.
         """
-        if self.format == "FLAC":
-            return  # smaller, nobody knows by how much
-        needed = self._bytes(frames)
+        self.frames = frames
+        needed = frames * self.channels * waiting
+        if self.format != "FLAC":  # smaller, nobody knows by how much
+            needed += self._bytes(frames)
         free = shutil.disk_usage(self.path.parent).free
         if needed > free:
             raise OSError(
@@ -116,7 +123,7 @@ class AudioSink:
     def _bytes(self, frames):
         return frames * self.channels * LOSSLESS.get(self.subtype, 0)
 
-    def write(self, blocks, frames=0):
+    def write(self, blocks):
         """Writes the file; it has its name only when it is complete.
 
         Arguments
@@ -124,34 +131,35 @@ class AudioSink:
         blocks : iterable of torch.Tensor
             Waveforms [channels, samples]. The file is opened before the
             first of them is asked for.
-        frames : int
-            About how many samples of each channel will come.
 
         Raises
         ------
         OSError
             If it cannot be written.
         """
-        large = self.format == "WAV" and self._bytes(frames) > LARGEST_WAV
+        large = self.format == "WAV" and self._bytes(self.frames) > LARGEST_WAV
         container = "RF64" if large else self.format
         kind = self.rate, self.channels, self.subtype, None, container
-        with whole_file(self.path) as partial:
-            with self._in_words():
-                file = soundfile.SoundFile(str(partial), "w", *kind)
-            with file:
+        with whole_file(self.path) as partial, _Disk(partial, "w") as disk:
+            with self._in_words(disk):
+                file = soundfile.SoundFile(disk, "w", *kind)
+            try:
                 for block in blocks:
-                    self._write_block(file, block)
-                with self._in_words():
-                    file.flush()
+                    block = self._limit(block).T.numpy()
+                    with self._in_words(disk):
+                        file.write(block)
+            finally:
+                with self._in_words(disk):
+                    file.close()
+                    os.fsync(disk.fileno())
         self._tell_limited()
 
-    def _write_block(self, file, block):
+    def _limit(self, block):
         self.peak = max(self.peak, block.abs().max().item())
         if self.subtype not in FLOATS:
             self.limited += (block.abs() > 1).sum().item()
             block = block.clamp(-1, 1)
-        with self._in_words():
-            file.write(block.T.numpy())
+        return block
 
     def _tell_limited(self):
         if self.limited:
@@ -163,14 +171,35 @@ class AudioSink:
             )
 
     @contextlib.contextmanager
-    def _in_words(self):
+    def _in_words(self, disk):
         try:
             yield
-        except (soundfile.SoundFileError, RuntimeError) as error:
-            reason = first_line(getattr(error, "error_string", error))
+            if disk.error:
+                raise disk.error
+        except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+            reason = getattr(error, "error_string", None)
+            reason = reason or getattr(error, "strerror", None) or error
             raise OSError(
-                f"{self.path} could not be written: {reason}"
+                f"{self.path} could not be written: {first_line(reason)}"
             ) from error
+
+
+class _Disk(io.FileIO):
+    """What libsndfile writes to, and what the system said of it.
+
+    The last frames of FLAC, OGG and MP3 it writes without a look at that.
+    """
+
+    error = None
+
+    def write(self, data):
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = self.error or error
+        return len(data)
 
 
 def check_audio_name(path):
@@ -202,44 +231,10 @@ def check_audio_name(path):
     path = Path(path)
     name = path.suffix[1:].upper()
     name = ENDINGS.get(name, name)
-    if name not in soundfile.available_formats():
+    if name not in soundfile.available_formats() or name in UNFIT:
         raise ValueError(
             f"the ending of an output file names its format, such as .wav or "
             f".flac, but {path.name!r} ends in {path.suffix!r}"
         )
     check_file_name(path)
     return name
-
-
-def scaled_to_peak(blocks, folder=None):
-    """Scales a stream to a peak of 1, which is known only at its end.
-
-    Arguments
-    ---------
-    blocks : iterable of torch.Tensor
-        Waveforms [channels, samples], float32.
-    folder : str
-        Where they lie meanwhile, in a file without a name.
-
-    Yields
-    ------
-    torch.Tensor
-        The same blocks, scaled; silence stays silence.
-
-    Example
-    -------
-    >>> [x.tolist() for x in scaled_to_peak(torch.tensor([[0.25, 0.5]]).split(1, 1))]
-    [[[0.5]], [[1.0]]]
-    """
-    shapes, peak = [], 0.0
-    with tempfile.TemporaryFile(dir=folder) as file:
-        for block in blocks:
-            peak = max(peak, block.abs().max().item())
-            shapes.append(block.shape)
-            file.write(block.numpy().tobytes())
-        file.seek(0)
-        for shape in shapes:
-            block = torch.frombuffer(
-                bytearray(file.read(4 * shape.numel())), dtype=torch.float32
-            )
-            yield block.view(shape) / (peak or 1.0)

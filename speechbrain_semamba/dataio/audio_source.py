@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 BLOCK = 2**20
 #: A header may promise any number, and a stream holds seconds of each
 MAX_CHANNELS = 64
+#: What libsndfile says of a FLAC file that was written into a pipe
+UNKNOWN = 2**63 - 1
 
 
 class AudioSource:
@@ -29,7 +31,8 @@ class AudioSource:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not readable as audio, or empty.
+        If it is not readable as audio, or empty; if its header does not say
+        how long it is.
 
     Example
     -------
@@ -51,7 +54,12 @@ class AudioSource:
             self.frames, self.subtype = file.frames, file.subtype
             self.format = file.format
         if self.frames == 0:
-            raise ValueError(f"{path} is empty: it holds 0 samples")
+            raise self._empty()
+        if self.frames == UNKNOWN:
+            raise ValueError(
+                f"{path} does not say how long it is, as if it had been "
+                "written into a pipe; write it anew as a file"
+            )
         if self.channels > MAX_CHANNELS:
             raise ValueError(
                 f"{path} has {self.channels} channels; at most {MAX_CHANNELS} "
@@ -74,7 +82,7 @@ class AudioSource:
         Raises
         ------
         ValueError
-            If the file ends in what is not readable.
+            If the file ends in what is not readable, or begins so.
         """
         if missing := count_missing_bytes(self.path):
             logger.warning(
@@ -83,6 +91,7 @@ class AudioSource:
                 missing,
             )
         with self._open() as file:
+            is_empty = True
             while True:
                 try:
                     block = file.read(
@@ -90,15 +99,22 @@ class AudioSource:
                     )
                 except soundfile.SoundFileError as error:
                     raise self._unreadable(error) from error
+                if len(block) == 0 and is_empty:
+                    raise self._empty()
                 if len(block) == 0:
                     return
+                is_empty = False
                 yield torch.from_numpy(block).T.contiguous()
 
     def _open(self):
         try:
             return soundfile.SoundFile(str(self.path))
-        except soundfile.SoundFileError as error:
+        # of a .raw file it wants to be told what it holds
+        except (soundfile.SoundFileError, TypeError) as error:
             raise self._unreadable(error) from error
+
+    def _empty(self):
+        return ValueError(f"{self.path} is empty: it holds 0 samples")
 
     def _unreadable(self, error):
         reason = str(getattr(error, "error_string", error)).strip()

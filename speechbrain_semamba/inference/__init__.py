@@ -3,6 +3,7 @@
 - ``settings``: what a user may ask for
 - ``windows``: long waves cut into windows, and joined again
 - ``pipeline``: from a noisy stream to an enhanced one
+- ``jobs``: a file to enhance, and what became of it
 - ``files``: files enhanced, one by one or in batches
 - ``enhancement``: the pretrained interface
 """

@@ -5,18 +5,18 @@ from dataclasses import replace
 import torch
 from speechbrain.inference.enhancement import WaveformEnhancement
 
-from speechbrain_semamba.dataio.audio_sink import AudioSink, scaled_to_peak
 from speechbrain_semamba.dataio.audio_source import AudioSource
 from speechbrain_semamba.inference.files import (
-    Job,
     enhance_jobs,
+    open_sink,
     stream_file,
 )
+from speechbrain_semamba.inference.jobs import Job
 from speechbrain_semamba.inference.pipeline import enhance_blocks
 from speechbrain_semamba.inference.settings import EnhancementSettings
 from speechbrain_semamba.processing.levels import RunningLevel
 from speechbrain_semamba.processing.precision import settle_precisions
-from speechbrain_semamba.processing.waves import check_waves
+from speechbrain_semamba.processing.streams import waves_of
 
 
 class SEMambaEnhancement(WaveformEnhancement):
@@ -151,23 +151,11 @@ class SEMambaEnhancement(WaveformEnhancement):
         return self._stream(blocks, sample_rate or self.sample_rate, settings)
 
     def _stream(self, blocks, rate, settings):
-        is_mono = False
-
-        def waves():
-            nonlocal is_mono
-            for block in blocks:
-                block = torch.as_tensor(block)
-                is_mono = block.dim() == 1
-                if block.shape[-1]:
-                    wav = check_waves(block[None] if is_mono else block)
-                    yield wav.float()
-
+        is_mono, waves = waves_of(blocks)
         # one window at a time: to wait for more would be a delay
         settings = replace(settings, batch_seconds=0)
-        rates = rate, self.sample_rate
-        for block in enhance_blocks(
-            self.enhance_at_level, waves(), *rates, settings, RunningLevel()
-        ):
+        more = rate, self.sample_rate, settings, RunningLevel()
+        for block in enhance_blocks(self.enhance_at_level, waves, *more):
             yield block[0] if is_mono else block
 
     def enhance_file(self, filename, output_filename=None, **settings):
@@ -193,9 +181,10 @@ class SEMambaEnhancement(WaveformEnhancement):
 
         Raises
         ------
-        ValueError
+        ValueError, OSError
             If the file is not readable as audio, is empty, or holds a sample
-            that is not finite; if a setting is out of range.
+            that is not finite; if a setting is out of range; if the result
+            cannot be written.
 
         Example
         -------
@@ -209,16 +198,14 @@ class SEMambaEnhancement(WaveformEnhancement):
         """
         settings = EnhancementSettings.of(settings)
         source = AudioSource(filename)
-        rate = settings.sample_rate or source.rate
-        kind = rate, source.channels, None, source.subtype
-        sink = output_filename and AudioSink(output_filename, *kind)
-        blocks = stream_file(self, source, settings)
-        if settings.pcs == "peak":
-            blocks = scaled_to_peak(blocks)
-        enhanced = torch.cat(list(blocks), dim=1)
-        if sink:
-            sink.write([enhanced], enhanced.shape[1])
-        return enhanced.squeeze(0)
+        kept = []
+        if output_filename:
+            sink = open_sink(output_filename, source, settings)
+            blocks = stream_file(self, source, settings, sink.path.parent)
+            sink.write(_keeping(kept, blocks))
+        else:
+            kept.extend(stream_file(self, source, settings))
+        return torch.cat(kept, dim=1).squeeze(0)
 
     def enhance_files(self, pairs, **settings):
         """Enhances many files; none is ever held as a whole.
@@ -254,3 +241,9 @@ class SEMambaEnhancement(WaveformEnhancement):
         for job in jobs:
             job.look()
         yield from enhance_jobs(self, jobs, settings)
+
+
+def _keeping(kept, blocks):
+    for block in blocks:
+        kept.append(block)
+        yield block

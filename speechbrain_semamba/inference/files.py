@@ -1,15 +1,12 @@
 """Files enhanced: long ones as streams, short ones in padded batches."""
 
-import contextlib
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Optional
-
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_semamba.dataio.audio_sink import AudioSink, scaled_to_peak
+from speechbrain_semamba.dataio.audio_sink import AudioSink
 from speechbrain_semamba.dataio.audio_source import AudioSource
+from speechbrain_semamba.dataio.peak_scaling import WAITING, scaled_to_peak
+from speechbrain_semamba.inference.jobs import naming
 from speechbrain_semamba.inference.pipeline import (
     enhance_blocks,
     finish_blocks,
@@ -17,61 +14,6 @@ from speechbrain_semamba.inference.pipeline import (
 from speechbrain_semamba.processing.levels import RunningLevel
 from speechbrain_semamba.processing.resampling import resample, resample_stream
 from speechbrain_semamba.processing.waves import check_finite
-from speechbrain_semamba.utils.messages import first_line, is_out_of_memory
-
-
-@dataclass
-class Job:
-    """A file to enhance, and what became of it.
-
-    Arguments
-    ---------
-    source : str
-        The noisy file.
-    target : str
-        The enhanced one.
-    subtype : str
-        Its encoding; None for that of the noisy file, where the format of
-        the target has it.
-    seconds : float
-        Duration of the noisy file, by its header.
-    channels : int
-        Of the noisy file.
-    limited : int
-        Samples that were above full scale and were limited to it.
-    error : str
-        What went wrong, in one line; None if nothing did.
-    """
-
-    source: str
-    target: str
-    subtype: Optional[str] = None
-    seconds: float = 0.0
-    channels: int = 1
-    limited: int = 0
-    error: Optional[str] = None
-
-    def look(self):
-        """Reads duration and channels; what is wrong becomes the error."""
-        with self.attempt():
-            source = AudioSource(self.source)
-            self.seconds, self.channels = source.seconds, source.channels
-
-    @contextlib.contextmanager
-    def attempt(self):
-        """A context in which what a user can mend becomes the error."""
-        try:
-            yield
-        except (OSError, ValueError) as error:
-            self.error = _naming(self.source, error)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            self.error = (
-                f"{self.source}: out of memory; free some, or enhance in "
-                "shorter windows or smaller batches (window_seconds, "
-                "batch_seconds)"
-            )
 
 
 def enhance_jobs(enhancer, jobs, settings):
@@ -123,8 +65,9 @@ def _groups(jobs, settings):
 def _enhance_alone(enhancer, job, settings):
     with job.attempt():
         source = AudioSource(job.source)
-        blocks = stream_file(enhancer, source, settings)
-        _write(job, source, blocks, settings)
+        sink = open_sink(job.target, source, settings, job.subtype)
+        sink.write(stream_file(enhancer, source, settings, sink.path.parent))
+        job.limited = sink.limited
 
 
 def _enhance_together(enhancer, jobs, settings):
@@ -132,9 +75,10 @@ def _enhance_together(enhancer, jobs, settings):
     for job in jobs:
         with job.attempt():
             source = AudioSource(job.source)
+            sink = open_sink(job.target, source, settings, job.subtype)
             noisy = torch.cat(list(_finite(source)), dim=1)
             wav = resample(noisy, source.rate, enhancer.sample_rate)
-            ready.append((job, source, noisy, wav))
+            ready.append((job, sink, noisy, source.rate, wav))
     try:
         enhanced = _in_one_batch(enhancer, [wav for *_, wav in ready])
     except (MemoryError, RuntimeError, ValueError):
@@ -142,12 +86,14 @@ def _enhance_together(enhancer, jobs, settings):
         for job, *_ in ready:
             _enhance_alone(enhancer, job, settings)
         return
-    for (job, source, noisy, wav), result in zip(ready, enhanced):
+    for (job, sink, noisy, rate, wav), result in zip(ready, enhanced):
         pair = torch.stack([wav, result])
-        rates = source.rate, enhancer.sample_rate
-        blocks = finish_blocks([noisy], [pair], *rates, settings)
+        blocks = finish_blocks(
+            [noisy], [pair], rate, enhancer.sample_rate, settings
+        )
         with job.attempt():
-            _write(job, source, blocks, settings)
+            sink.write(_scaled(blocks, settings, sink.path.parent))
+            job.limited = sink.limited
 
 
 def _in_one_batch(enhancer, wavs):
@@ -162,7 +108,39 @@ def _in_one_batch(enhancer, wavs):
     return [part[:, : wav.shape[1]] for part, wav in zip(parts, wavs)]
 
 
-def stream_file(enhancer, source, settings):
+def open_sink(path, source, settings, subtype=None):
+    """The file that an enhanced one is to become, if its disk has the room.
+
+    Arguments
+    ---------
+    path : str
+        Its name.
+    source : AudioSource
+        The noisy file.
+    settings : EnhancementSettings
+        What is asked for.
+    subtype : str
+        Its encoding; None for that of the noisy file, where the format has
+        it.
+
+    Returns
+    -------
+    AudioSink
+        Nothing is written yet.
+
+    Raises
+    ------
+    ValueError, OSError
+        As ``AudioSink`` and its ``check_room``.
+    """
+    rate = settings.sample_rate or source.rate
+    sink = AudioSink(path, rate, source.channels, subtype, source.subtype)
+    waiting = WAITING if settings.pcs == "peak" else 0
+    sink.check_room(round(source.seconds * rate), waiting)
+    return sink
+
+
+def stream_file(enhancer, source, settings, folder=None):
     """Enhances a file as a stream.
 
     A file that is longer than a window is read twice: its level is that of
@@ -176,6 +154,8 @@ def stream_file(enhancer, source, settings):
         The noisy file.
     settings : EnhancementSettings
         What is asked for.
+    folder : str
+        Where it may wait until its peak is known; None for the system's.
 
     Returns
     -------
@@ -196,7 +176,7 @@ def stream_file(enhancer, source, settings):
         def level(_):
             return gain
 
-    return enhance_blocks(
+    blocks = enhance_blocks(
         enhancer.enhance_at_level,
         _finite(source),
         source.rate,
@@ -204,6 +184,12 @@ def stream_file(enhancer, source, settings):
         settings,
         level,
     )
+    return _scaled(blocks, settings, folder)
+
+
+def _scaled(blocks, settings, folder):
+    is_scaled = settings.pcs == "peak"
+    return scaled_to_peak(blocks, folder) if is_scaled else blocks
 
 
 def _finite(source):
@@ -211,23 +197,5 @@ def _finite(source):
         try:
             check_finite(block, "samples")
         except ValueError as error:
-            raise ValueError(_naming(source.path, error)) from error
+            raise ValueError(naming(source.path, error)) from error
         yield block
-
-
-def _write(job, source, blocks, settings):
-    rate = settings.sample_rate or source.rate
-    kind = job.subtype, source.subtype
-    sink = AudioSink(job.target, rate, source.channels, *kind)
-    frames = round(source.seconds * rate)
-    sink.check_room(frames)
-    if settings.pcs == "peak":
-        blocks = scaled_to_peak(blocks, Path(job.target).parent)
-    sink.write(blocks, frames)
-    job.limited = sink.limited
-
-
-def _naming(path, error):
-    """The message of an error, with the name of the file in it."""
-    message = first_line(error)
-    return message if str(path) in message else f"{path}: {message}"

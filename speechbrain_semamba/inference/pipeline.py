@@ -1,7 +1,8 @@
 """From a noisy stream to an enhanced one: rates, windows, PCS, mix."""
 
+import math
 from functools import partial
-from itertools import islice, tee
+from itertools import islice
 
 import torch
 
@@ -12,7 +13,8 @@ from speechbrain_semamba.processing.resampling import (
     PIECES_A_SECOND,
     resample_stream,
 )
-from speechbrain_semamba.processing.streams import in_pieces, in_step
+from speechbrain_semamba.processing.streams import in_pieces, in_step, in_two
+from speechbrain_semamba.processing.waves import check_finite
 
 #: Samples within which PCS and the top band's gain see, and more
 CONTEXT = 800
@@ -41,14 +43,20 @@ def enhance_blocks(enhance, blocks, rate, model_rate, settings, level):
     -------
     iterable of torch.Tensor
         The stream [channels, samples] at the rate that is asked for.
+
+    Raises
+    ------
+    ValueError
+        If a rate is none that audio has; later, if a sample overflows.
     """
     if settings.sample_rate == model_rate:
         blocks, rate = resample_stream(blocks, rate, model_rate), model_rate
-    raw, blocks = tee(blocks)
+    raw, blocks = in_two(blocks)
     windows = cut_windows(
         resample_stream(blocks, rate, model_rate),
         level,
-        size=round(settings.window_seconds * model_rate),
+        # up: what is no longer is to be one window at any rate
+        size=math.ceil(settings.window_seconds * model_rate),
         overlap=round(settings.overlap_seconds * model_rate),
     )
     most = round(settings.batch_seconds * model_rate)
@@ -100,33 +108,38 @@ def finish_blocks(raw, pairs, rate, model_rate, settings):
     """
     out_rate = settings.sample_rate or rate
     keep_highs = settings.keep_highs and out_rate > model_rate
-    if settings.pcs or keep_highs:
-        pcs = None
-        if settings.pcs:
-            pcs = PerceptualContrastStretching(scale=None)
-        pairs = in_pieces(
+    pcs = None
+    if settings.pcs:
+        pcs = PerceptualContrastStretching(scale=None)
+    if pcs or keep_highs:
+        waves = in_pieces(
             pairs,
             partial(_stretch, pcs=pcs, keep_highs=keep_highs),
             context=CONTEXT,
             piece=model_rate // PIECES_A_SECOND,
             step=100,
         )
+    else:
+        waves = (pair[1:] for pair in pairs)
     raw = resample_stream(raw, rate, out_rate)
-    waves = resample_stream(pairs, model_rate, out_rate)
-    return _mix(raw, waves, settings.noisy_share, keep_highs)
+    waves = resample_stream(waves, model_rate, out_rate)
+    return _mix(raw, waves, settings.noisy_share)
 
 
 def _stretch(pair, pcs, keep_highs):
-    """Local functions: [2, channels, samples] to two or three of them."""
+    """Local functions: the enhanced wave, and what keeping highs needs."""
     noisy, enhanced = pair
-    waves = [noisy, enhanced if pcs is None else pcs(enhanced)]
+    waves = [enhanced if pcs is None else pcs(enhanced)]
     if keep_highs:
-        waves.append(top_band_gain(noisy, enhanced))
+        waves += [noisy, top_band_gain(noisy, enhanced)]
     return torch.stack(waves)
 
 
-def _mix(raw, waves, noisy_share, keep_highs):
-    for noisy, (below, enhanced, *gain) in in_step(raw, waves):
-        if keep_highs:
-            enhanced = enhanced + gain[0] * (noisy - below)
-        yield torch.lerp(enhanced, noisy, noisy_share)
+def _mix(raw, waves, noisy_share):
+    for noisy, (enhanced, *highs) in in_step(raw, waves):
+        if highs:
+            below, gain = highs
+            enhanced = enhanced + gain * (noisy - below)
+        mixed = torch.lerp(enhanced, noisy, noisy_share)
+        check_finite(mixed, "enhanced samples", "; scale the input to -1 to 1")
+        yield mixed

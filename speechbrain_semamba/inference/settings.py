@@ -1,8 +1,10 @@
 """What a user may ask of an enhancement, beside the model."""
 
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Optional
 
+from speechbrain_semamba.processing.resampling import check_rates
 from speechbrain_semamba.utils.messages import nearest
 
 
@@ -31,6 +33,7 @@ class EnhancementSettings:
         A longer wave is enhanced in windows of this length.
     overlap_seconds : float
         By which windows overlap; from one to the next it is faded there.
+        None for 1 s, or a quarter of a window that is shorter than 4 s.
     batch_seconds : float
         So much audio goes through the network at once, at least one window
         of one channel: more needs more memory.
@@ -52,10 +55,12 @@ class EnhancementSettings:
     attenuation_limit: Optional[float] = None
     keep_highs: bool = False
     window_seconds: float = 20.0
-    overlap_seconds: float = 1.0
+    overlap_seconds: Optional[float] = None
     batch_seconds: float = 20.0
 
     def __post_init__(self):
+        if self.sample_rate is not None:
+            check_rates(self.sample_rate)
         if self.pcs not in (None, "peak", "level"):
             raise ValueError(
                 f"pcs must be 'peak', 'level' or None, found {self.pcs!r}"
@@ -64,9 +69,12 @@ class EnhancementSettings:
         if self.attenuation_limit is not None:
             _check_range("attenuation_limit", self.attenuation_limit, 0)
         _check_range("window_seconds", self.window_seconds, 0.1, 3600)
+        if self.overlap_seconds is None:
+            overlap = min(1.0, self.window_seconds / 4)
+            object.__setattr__(self, "overlap_seconds", overlap)
         half = self.window_seconds / 2
         _check_range("overlap_seconds", self.overlap_seconds, 0, half)
-        _check_range("batch_seconds", self.batch_seconds, 0)
+        _check_range("batch_seconds", self.batch_seconds, 0, 86_400)
 
     @classmethod
     def of(cls, settings):
@@ -111,6 +119,6 @@ class EnhancementSettings:
 
 
 def _check_range(name, value, low, high=float("inf")):
-    if not (isinstance(value, (int, float)) and low <= value <= high):
+    if not (isinstance(value, Real) and low <= value <= high):
         span = f"at least {low}" if high == float("inf") else f"{low} to {high}"
         raise ValueError(f"{name} must be {span}, found {value!r}")

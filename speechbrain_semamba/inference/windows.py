@@ -69,7 +69,7 @@ def cut_windows(blocks, level, size, overlap):
             seen = start + size
             start += size - overlap
             held = held[:, size - overlap :]
-    if held is None:
+    if held is None or not held.shape[1]:
         return
     gain = level(held[:, seen - start :])
     if before is not None:

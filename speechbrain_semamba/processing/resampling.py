@@ -3,6 +3,7 @@
 import math
 from fractions import Fraction
 from functools import partial
+from numbers import Integral
 
 import torch
 from torchaudio.functional import resample as torchaudio_resample
@@ -46,7 +47,7 @@ def resample(wav, rate_in, rate_out):
     Raises
     ------
     ValueError
-        If a rate is out of range.
+        If a rate is out of range (``check_rates``).
 
     Example
     -------
@@ -55,12 +56,7 @@ def resample(wav, rate_in, rate_out):
     >>> resample(torch.randn(1, 44101), 44101, 16000).shape
     torch.Size([1, 16000])
     """
-    for rate in (rate_in, rate_out):
-        if not LOWEST <= rate <= HIGHEST:
-            raise ValueError(
-                f"a sample rate must lie in {LOWEST:,} to {HIGHEST:,} Hz, "
-                f"found {rate:,}"
-            )
+    check_rates(rate_in, rate_out)
     common = math.gcd(rate_in, rate_out)
     steps_in, steps_out = rate_in // common, rate_out // common
     width = KAISER_BEST["lowpass_filter_width"] / _cutoff(steps_in, steps_out)
@@ -86,6 +82,11 @@ def resample_stream(blocks, rate_in, rate_out):
     iterable of torch.Tensor
         The stream [..., samples] at the other rate; the same if it is none.
 
+    Raises
+    ------
+    ValueError
+        If a rate is out of range.
+
     Example
     -------
     >>> blocks = torch.randn(1, 48000).split(7000, dim=1)
@@ -94,6 +95,7 @@ def resample_stream(blocks, rate_in, rate_out):
     """
     if rate_in == rate_out:
         return blocks
+    check_rates(rate_in, rate_out)
     ratio = Fraction(rate_out, rate_in)
     cutoff = _cutoff(ratio.denominator, ratio.numerator)
     reach = math.ceil(KAISER_BEST["lowpass_filter_width"] / cutoff) + 1
@@ -105,6 +107,37 @@ def resample_stream(blocks, rate_in, rate_out):
         step=ratio.denominator,
         ratio=ratio,
     )
+
+
+def check_rates(*rates):
+    """Whether rates are ones that audio has.
+
+    Arguments
+    ---------
+    *rates : int
+        In Hz, from 1,000 to 384,000.
+
+    Raises
+    ------
+    ValueError
+        If one is not.
+
+    Example
+    -------
+    >>> check_rates(16000, 0)
+    Traceback (most recent call last):
+    ValueError: a sample rate must lie in 1,000 to 384,000 Hz, found 0
+    """
+    for rate in rates:
+        if not isinstance(rate, Integral):
+            raise ValueError(
+                f"a sample rate is a whole number of Hz, found {rate!r}"
+            )
+        if not LOWEST <= rate <= HIGHEST:
+            raise ValueError(
+                f"a sample rate must lie in {LOWEST:,} to {HIGHEST:,} Hz, "
+                f"found {rate:,}"
+            )
 
 
 def _cutoff(steps_in, steps_out):

@@ -1,6 +1,96 @@
 """Streams: waves as iterators of blocks, so that no long one is held whole."""
 
+from collections import deque
+from itertools import chain, islice
+
 import torch
+
+from speechbrain_semamba.processing.waves import check_waves
+
+
+def waves_of(blocks):
+    """A stream as users hand it over, as one of waves.
+
+    Arguments
+    ---------
+    blocks : iterable of torch.Tensor or numpy.ndarray
+        All [channels, samples] or all [samples], of any floating type or
+        PCM; empty ones do not count.
+
+    Returns
+    -------
+    is_mono : bool
+        Whether they are [samples].
+    waves : iterable of torch.Tensor
+        Waveforms [channels, samples], float32, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If a block is no wave, here or when its turn comes.
+
+    Example
+    -------
+    >>> is_mono, waves = waves_of([torch.zeros(3), torch.zeros(2)])
+    >>> is_mono, [wav.shape for wav in waves]
+    (True, [torch.Size([1, 3]), torch.Size([1, 2])])
+    """
+    blocks = (torch.as_tensor(block).detach().cpu() for block in blocks)
+    first = list(islice(blocks, 1))
+    channels = first[0].shape[:-1] if first else ()
+    waves = _checked(chain(first, blocks), channels)
+    return channels == (), waves
+
+
+def in_two(blocks):
+    """A stream for two readers, who go at their own pace.
+
+    A block is held until the second has it, and no longer, as
+    ``itertools.tee`` would, which lets go of 57 at once.
+
+    Arguments
+    ---------
+    blocks : iterable of torch.Tensor
+        A stream.
+
+    Returns
+    -------
+    tuple of iterable
+        The same stream, twice.
+
+    Example
+    -------
+    >>> first, second = in_two(torch.arange(4).split(2))
+    >>> next(first).tolist(), next(second).tolist(), next(second).tolist()
+    ([0, 1], [0, 1], [2, 3])
+    """
+    source, queues = iter(blocks), (deque(), deque())
+
+    def reader(mine):
+        while True:
+            if not mine:
+                try:
+                    block = next(source)
+                except StopIteration:
+                    return
+                for queue in queues:
+                    queue.append(block)
+                del block
+            yield mine.popleft()
+
+    return tuple(map(reader, queues))
+
+
+def _checked(blocks, channels):
+    for block in blocks:
+        if block.dim() == 0 or block.shape[:-1] != channels:
+            raise ValueError(
+                "all blocks of a stream must be [samples] or all [channels, "
+                f"samples], with {list(channels)} channels as the first, found "
+                f"{list(block.shape)}"
+            )
+        if block.shape[-1]:
+            yield check_waves(block if channels else block[None]).float()
 
 
 def in_pieces(blocks, function, context, piece, step=1, ratio=1):
@@ -47,7 +137,7 @@ def in_pieces(blocks, function, context, piece, step=1, ratio=1):
             yield result[..., int(done * ratio) : int((done + piece) * ratio)]
             held = held[..., done + piece - context :]
             done = context
-    if held is not None:
+    if held is not None and held.shape[-1]:
         yield function(held)[..., int(done * ratio) :]
 
 

@@ -95,6 +95,18 @@ def test_pesq_wait(tmp_path):
         assert 1000 * float(step) >= float(wait) - 1
 
 
+def test_long_files(model_folder):
+    printed = run_benchmark(
+        *("long_files.py", "--model", model_folder, "--window", 0.2),
+        *("--seconds", 0.1, 1),
+    )
+    rows = rows_of(printed, "audio (s)")
+    assert [row[0] for row in rows] == ["0.1", "1"]
+    for _, factor, peak, for_file in rows:
+        assert float(factor) > 0
+        assert 0 <= float(for_file) < float(peak)
+
+
 def test_each_script_is_tested():
     scripts = {
         path.stem

@@ -7,6 +7,7 @@ import torch
 from operators import needs_kernels
 
 from speechbrain_semamba.lobes.models.semamba import SEMamba, SEMambaEnhancer
+from speechbrain_semamba.processing.levels import rms_gain
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT
 
 RAGGED = (16000, 9001, 3000, 150, 1)
@@ -198,6 +199,21 @@ def test_scaling_goes_through(enhance, scale):
     wav = noise(1, 8050)
     wav[:, :300] = 0
     assert scaling_error(enhance, wav, scale) < 1e-4
+
+
+def test_gain_that_is_given_takes_the_place_of_the_waves_own(exact):
+    """Half the gain is what a wave beside a louder one gets."""
+    wav = noise(2, 4000).double()
+    own = rms_gain(wav)
+    expected, (mag, _) = exact(wav)
+    enhanced, _ = exact(wav, gain=own)
+    assert torch.equal(enhanced, expected)
+    enhanced, (softer, _) = exact(wav, gain=own / 2)
+    assert (enhanced - expected).abs().max() > 1e-3 * expected.abs().max()
+    assert not torch.equal(softer, mag)
+    # what it is at is all that counts
+    again, _ = exact(8 * wav, gain=own / 16)
+    torch.testing.assert_close(again / 8, enhanced)
 
 
 def test_spectrum_is_that_of_the_wave_at_one_rms():
