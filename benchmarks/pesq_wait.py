@@ -29,7 +29,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.checkpoints import Checkpointer
 from torch.utils.flop_counter import FlopCounterMode
 
-from speechbrain_semamba.evaluation.metrics import pesq
+from speechbrain_semamba.evaluation.pesq_scores import pesq
 from speechbrain_semamba.evaluation.score_pool import ScorePool
 from speechbrain_semamba.lobes.models.semamba import SEMamba
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT

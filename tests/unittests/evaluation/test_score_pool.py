@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_metrics import SPEECH, syllables, with_noise
+from speech_like import SPEECH, syllables, with_noise
 
 from speechbrain_semamba.evaluation import score_pool
-from speechbrain_semamba.evaluation.metrics import METRICS, pesq
+from speechbrain_semamba.evaluation.metrics import METRICS, Metric
+from speechbrain_semamba.evaluation.pesq_scores import pesq
 from speechbrain_semamba.evaluation.score_pool import ScorePool
 
 
@@ -68,7 +69,7 @@ def test_workers_score_as_inline(pool, waves):
 
 def test_workers_are_other_processes(pool, waves, monkeypatch):
     """What is patched here does not reach them, but reaches the inline."""
-    monkeypatch.setitem(METRICS, "pesq", lambda *args: -1.0)
+    monkeypatch.setitem(METRICS, "pesq", Metric(lambda *args: -1.0))
     inline = scores_of(ScorePool(), *waves)
     assert [result["pesq"] for result in inline] == [-1.0] * 5
     assert scores_of(pool, *waves)[0]["pesq"] > 1
@@ -81,7 +82,7 @@ def test_starts_overlap_and_may_stay_unread(pool, waves):
 
 
 def test_sample_rate_reaches_the_metrics(monkeypatch):
-    monkeypatch.setitem(METRICS, "rate", lambda ref, est, rate: float(rate))
+    monkeypatch.setitem(METRICS, "rate", Metric(lambda c, e, rate: rate))
     future = ScorePool(sample_rate=8000).start(SPEECH, SPEECH, ["rate"])
     assert future.result() == {"rate": 8000.0}
 
