@@ -86,7 +86,7 @@ class WaitingGenerator(torch.nn.Module):
         self.encoder = WaitingPart((1 - share) * seconds)
         self.phase_decoder = WaitingPart(share * seconds)
 
-    def forward(self, mag, phase):
+    def forward(self, mag, phase, lengths=None):
         features = self.encoder(torch.stack([mag, phase]))
         return features[0], self.phase_decoder(features)[1]
 
