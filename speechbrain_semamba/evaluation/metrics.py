@@ -6,7 +6,7 @@ imported where used.
 """
 
 import math
-from typing import Callable, NamedTuple, Tuple
+from typing import Callable, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Metric(NamedTuple):
     """
 
     function: Callable
-    parts: Tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 #: In the order of columns

@@ -67,6 +67,24 @@ def test_a_perfect_prediction_is_finite():
     assert llr(tone, tone) == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.filterwarnings("error")
+def test_frames_that_are_all_but_constant():
+    """An offset with hardly any sound on it: rounding decides what is left."""
+    rng = np.random.default_rng(0)
+    for level in 10.0 ** np.arange(-15, -5):
+        quiet = 0.5 + level * rng.standard_normal(4000)
+        assert np.isfinite(llr(quiet, SPEECH[:4000]))
+        assert np.isfinite(llr(SPEECH[:4000], quiet))
+
+
+@pytest.mark.filterwarnings("error")
+def test_prediction_without_error():
+    lags = np.ones((1, 17))
+    filters = linear_prediction(lags)
+    np.testing.assert_allclose(filters[0, :2], [1, -1])
+    assert 0 < prediction_error(filters, lags) < 1e-14
+
+
 def test_order_follows_the_rate():
     """A wave predictable from 12 samples ago and nothing nearer."""
     rng = np.random.default_rng(0)

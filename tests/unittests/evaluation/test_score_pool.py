@@ -61,7 +61,9 @@ def test_scores_keep_order_and_neighbours(waves, num_workers):
 def test_workers_score_as_inline(pool, waves):
     names = list(METRICS)
     expected = scores_of(ScorePool(), *waves, names)
-    assert_same_scores(scores_of(pool, *waves, names), expected)
+    ours = scores_of(pool, *waves, names)
+    assert_same_scores(ours, expected)
+    assert {value.reason for value in ours[2].values()} == {"silence"}
     for name in ("pesq", "si_sdr"):
         failed = [math.isnan(result[name]) for result in expected]
         assert failed == [False, False, True, False, False]
@@ -191,6 +193,7 @@ def test_death_of_a_worker_costs_one_score(monkeypatch, caplog):
 
     first, second, dead, third = scores_of_sizes(1, 2, 16001, 3)
     assert [first, second, third] == [1, 2, 3] and math.isnan(dead)
+    assert dead.reason == "its process died"
     assert scores_of_sizes(4) == [4]  # the pool works on
     warnings = [record.getMessage() for record in caplog.records]
     assert warnings == [
