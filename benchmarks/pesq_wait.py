@@ -29,7 +29,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.checkpoints import Checkpointer
 from torch.utils.flop_counter import FlopCounterMode
 
-from speechbrain_semamba.evaluation.metrics import pesq
+from speechbrain_semamba.evaluation.pesq_scores import pesq
 from speechbrain_semamba.evaluation.score_pool import ScorePool
 from speechbrain_semamba.lobes.models.semamba import SEMamba
 from speechbrain_semamba.processing.spectral import MagPhaseSTFT
@@ -86,7 +86,7 @@ class WaitingGenerator(torch.nn.Module):
         self.encoder = WaitingPart((1 - share) * seconds)
         self.phase_decoder = WaitingPart(share * seconds)
 
-    def forward(self, mag, phase):
+    def forward(self, mag, phase, lengths=None):
         features = self.encoder(torch.stack([mag, phase]))
         return features[0], self.phase_decoder(features)[1]
 

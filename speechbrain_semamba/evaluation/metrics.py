@@ -1,175 +1,62 @@
-"""Scores of enhanced speech: PESQ, STOI, SI-SDR.
+"""The scores of enhanced speech, a row a metric.
 
-A score that cannot be computed is NaN: counted, never dropped. The packages
-that compute the scores are the extra ``train`` and are imported where used.
+A score that cannot be computed is NaN, with its reason: counted, never
+dropped. The packages that compute the scores are the extra ``train`` and are
+imported where used.
 """
 
 import math
-import warnings
+from typing import Callable, NamedTuple
 
 import numpy as np
 
-from speechbrain_semamba.utils.extras import import_extra
+from speechbrain_semamba.evaluation import composite
+from speechbrain_semamba.evaluation.distortion import si_sdr, ssnr
+from speechbrain_semamba.evaluation.intelligibility import estoi, stoi
+from speechbrain_semamba.evaluation.likelihood_ratio import llr
+from speechbrain_semamba.evaluation.pesq_scores import pesq
+from speechbrain_semamba.evaluation.spectral_slope import wss
 
-#: The bands that PESQ is defined for, by rate in Hz
-PESQ_BANDS = {16000: "wb", 8000: "nb"}
 
-
-def check_pesq_rate(sample_rate):
-    """Whether PESQ is defined at a rate.
+class Metric(NamedTuple):
+    """A row of ``METRICS``.
 
     Arguments
     ---------
-    sample_rate : int
-        In Hz.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-
-    Example
-    -------
-    >>> check_pesq_rate(48000)
-    Traceback (most recent call last):
-    ValueError: PESQ is defined at 16,000 and 8,000 Hz, found 48,000; resample
+    function : callable
+        Maps (clean, enhanced, sample_rate) to a score; see ``unscorable``.
+    parts : tuple of str
+        The metrics whose values it takes by keyword, so that they are
+        computed once although several are made of them.
     """
-    if sample_rate not in PESQ_BANDS:
-        raise ValueError(
-            "PESQ is defined at 16,000 and 8,000 Hz, found "
-            f"{sample_rate:,}; resample"
-        )
+
+    function: Callable
+    parts: tuple[str, ...] = ()
 
 
-def pesq(reference, estimate, sample_rate=16000):
-    """PESQ (ITU-T P.862), by the package pesq.
-
-    Wide band (P.862.2) at 16 kHz, narrow band at 8 kHz; the two cannot be
-    compared.
-
-    Arguments
-    ---------
-    reference : numpy.ndarray
-        Clean speech [samples].
-    estimate : numpy.ndarray
-        Noisy or enhanced speech [samples].
-    sample_rate : int
-        In Hz; 16000 or 8000.
-
-    Returns
-    -------
-    float
-        Between 1.02 and 4.64; NaN where PESQ finds no speech, or the signals
-        are too short or not finite.
-
-    Raises
-    ------
-    ValueError
-        At another rate.
-
-    Example
-    -------
-    >>> silence = np.zeros(16000, dtype="float32")
-    >>> pesq(silence, silence)
-    nan
-    """
-    check_pesq_rate(sample_rate)
-    module = import_extra("pesq", "Scores")
-    # on these the C code hangs, or scores noise that is not there
-    if not (np.isfinite(reference).all() and np.isfinite(estimate).all()):
-        return math.nan
-    if not (reference.any() and estimate.any()):
-        return math.nan
-    try:
-        band = PESQ_BANDS[sample_rate]
-        return float(module.pesq(sample_rate, reference, estimate, band))
-    except (module.PesqError, ValueError):
-        return math.nan
+#: In the order of columns
+METRICS = {
+    "pesq": Metric(pesq),
+    "csig": Metric(composite.csig, tuple(composite.CSIG)),
+    "cbak": Metric(composite.cbak, tuple(composite.CBAK)),
+    "covl": Metric(composite.covl, tuple(composite.COVL)),
+    "ssnr": Metric(ssnr),
+    "stoi": Metric(stoi),
+    "estoi": Metric(estoi),
+    "si_sdr": Metric(si_sdr),
+    "llr": Metric(llr),
+    "wss": Metric(wss),
+}
 
 
-def stoi(reference, estimate, sample_rate=16000):
-    """Short-time objective intelligibility, by the package pystoi.
+def score(clean, enhanced, sample_rate=16000, metrics=tuple(METRICS)):
+    """Several scores of one pair, none computed twice.
 
     Arguments
     ---------
-    reference : numpy.ndarray
+    clean : numpy.ndarray
         Clean speech [samples].
-    estimate : numpy.ndarray
-        Noisy or enhanced speech [samples].
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    float
-        Between 0 and 1; NaN where there is too little speech.
-
-    Example
-    -------
-    >>> stoi(np.zeros(16000), np.zeros(16000))
-    nan
-    """
-    module = import_extra("pystoi", "Scores")
-    if not reference.any() or not np.isfinite(estimate).all():
-        return math.nan
-    with warnings.catch_warnings():
-        # pystoi warns, and returns 1e-5, where there are too few frames
-        warnings.simplefilter("error", RuntimeWarning)
-        try:
-            return float(module.stoi(reference, estimate, sample_rate))
-        except (RuntimeWarning, ValueError, np.linalg.LinAlgError):
-            return math.nan
-
-
-def si_sdr(reference, estimate, sample_rate=16000):
-    """Scale-invariant signal-to-distortion ratio of mean-removed signals.
-
-    Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019.
-
-    Arguments
-    ---------
-    reference : numpy.ndarray
-        Clean speech [samples].
-    estimate : numpy.ndarray
-        Noisy or enhanced speech [samples].
-    sample_rate : int
-        Not used; here so that all scores are called alike.
-
-    Returns
-    -------
-    float
-        In dB; NaN where a signal is constant or not finite.
-
-    Example
-    -------
-    >>> clean = np.sin(np.arange(16000.0))
-    >>> round(si_sdr(clean, 2 * clean + 0.2 * np.cos(np.arange(16000.0))))
-    20
-    """
-    reference = np.asarray(reference, dtype=np.float64)
-    estimate = np.asarray(estimate, dtype=np.float64)
-    reference = reference - reference.mean()
-    estimate = estimate - estimate.mean()
-    energy = reference @ reference
-    if not energy > 0 or not estimate @ estimate > 0:
-        return math.nan
-    target = (reference @ estimate) / energy * reference
-    noise = estimate - target
-    with np.errstate(divide="ignore"):
-        return float(10 * np.log10((target @ target) / (noise @ noise)))
-
-
-METRICS = {"pesq": pesq, "stoi": stoi, "si_sdr": si_sdr}
-
-
-def score(reference, estimate, sample_rate=16000, metrics=tuple(METRICS)):
-    """Several scores of one pair.
-
-    Arguments
-    ---------
-    reference : numpy.ndarray
-        Clean speech [samples].
-    estimate : numpy.ndarray
+    enhanced : numpy.ndarray
         Noisy or enhanced speech [samples].
     sample_rate : int
         In Hz.
@@ -179,30 +66,24 @@ def score(reference, estimate, sample_rate=16000, metrics=tuple(METRICS)):
     Returns
     -------
     dict
-        Score by name.
-    """
-    return {k: METRICS[k](reference, estimate, sample_rate) for k in metrics}
-
-
-def pesq_label(value):
-    """PESQ as the discriminator's target, (PESQ - 1) / 3.5.
-
-    Arguments
-    ---------
-    value : float
-        PESQ.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.04.
+        Score by name; a ``NoScore``, which is NaN, where there is none.
 
     Example
     -------
-    >>> pesq_label(4.5)
-    1.0
+    >>> clean = np.sin(np.arange(16000.0))
+    >>> score(clean, np.zeros(16000), metrics=["si_sdr"])["si_sdr"].reason
+    'silence'
     """
-    return (value - 1) / 3.5
+    found = {}
+
+    def find(name):
+        if name not in found:
+            function, parts = METRICS[name]
+            known = {part: find(part) for part in parts}
+            found[name] = function(clean, enhanced, sample_rate, **known)
+        return found[name]
+
+    return {name: find(name) for name in metrics}
 
 
 def mean_scores(scores):

@@ -3,10 +3,12 @@
 import csv
 import io
 import re
+from collections import Counter
 from pathlib import Path
 
 from speechbrain.utils.distributed import main_process_only
 
+from speechbrain_semamba.evaluation.unscorable import reason_of
 from speechbrain_semamba.utils.whole_files import write_text
 
 
@@ -29,21 +31,61 @@ def score_table(means, kinds=("noisy", "enhanced")):
     Example
     -------
     >>> print(score_table({"noisy": {"pesq": 1.5}, "enhanced": {"pesq": 2.25}}))
-                    pesq
-    noisy          1.500
-    enhanced       2.250
+                pesq
+    noisy      1.500
+    enhanced   2.250
     """
     names = [name for name in means[kinds[0]] if "failed" not in name]
-    lines = [" " * 10 + "".join(f"{name:>10}" for name in names)]
+    first = max(map(len, kinds))
+    lines = [" " * first + "".join(f"{name:>8}" for name in names)]
     for kind in kinds:
-        values = "".join(f"{means[kind][name]:10.3f}" for name in names)
-        lines.append(f"{kind:10}" + values)
+        values = "".join(f"{means[kind][name]:8.3f}" for name in names)
+        lines.append(f"{kind:{first}}" + values)
     return "\n".join(lines)
+
+
+def missing_scores(scores, kinds=("noisy", "enhanced")):
+    """Which scores are missing, of how many files, and why.
+
+    Arguments
+    ---------
+    scores : dict
+        For each file's id its scores by kind, each a dict by name.
+    kinds : list of str
+        The kinds to look at, in order.
+
+    Returns
+    -------
+    list of str
+        Lines of text; none if no score is missing.
+
+    Example
+    -------
+    >>> from speechbrain_semamba.evaluation.unscorable import NoScore
+    >>> none = NoScore("silence")
+    >>> missing_scores({"a": {"noisy": {"pesq": none, "llr": none}}}, ["noisy"])
+    ['noisy: 1 of 1 files without pesq, llr: silence (1)']
+    """
+    lines = []
+    for kind in kinds:
+        names = {}
+        for name in next(iter(scores.values()), {}).get(kind, ()):
+            reasons = (reason_of(file[kind][name]) for file in scores.values())
+            counts = Counter(filter(None, reasons)).most_common()
+            if counts:
+                names.setdefault(tuple(counts), []).append(name)
+        for counts, alike in names.items():
+            lines.append(
+                f"{kind}: {sum(n for _, n in counts)} of {len(scores)} files "
+                f"without {', '.join(alike)}: "
+                + ", ".join(f"{reason} ({n})" for reason, n in counts)
+            )
+    return lines
 
 
 @main_process_only
 def publish(path, means, scores):
-    """Writes the scores of each file and prints their means.
+    """Writes the scores of each file; prints their means and what is missing.
 
     Arguments
     ---------
@@ -55,7 +97,7 @@ def publish(path, means, scores):
         For each file's id its scores by kind.
     """
     write_scores(path, scores)
-    print(score_table(means))
+    print("\n".join([score_table(means), *missing_scores(scores)]))
 
 
 def write_scores(path, scores, kinds=("noisy", "enhanced")):

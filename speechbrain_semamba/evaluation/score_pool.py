@@ -1,11 +1,12 @@
 """Scores pairs of waves in worker processes."""
 
 import logging
-import math
 import os
 from concurrent.futures.process import BrokenProcessPool
 
-from speechbrain_semamba.evaluation.metrics import check_pesq_rate, score
+from speechbrain_semamba.evaluation.metrics import score
+from speechbrain_semamba.evaluation.pesq_scores import check_pesq_rate
+from speechbrain_semamba.evaluation.unscorable import NoScore
 from speechbrain_semamba.utils.extras import import_extra
 from speechbrain_semamba.utils.workers import (
     ONE_THREAD,
@@ -120,7 +121,7 @@ class ScorePool:
                 "%s: the process that scored it died, so it has no score", name
             )
             *_, metrics = job
-            return dict.fromkeys(metrics, math.nan)
+            return dict.fromkeys(metrics, NoScore("its process died"))
 
     def close(self):
         """Ends the processes; what they have not scored yet is given up."""

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from speechbrain_semamba.evaluation.metrics import pesq_label
+from speechbrain_semamba.evaluation.pesq_scores import pesq_label
 from speechbrain_semamba.utils.distributed import (
     mean_everywhere,
     rank_and_size,

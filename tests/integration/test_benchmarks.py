@@ -7,6 +7,7 @@ import sys
 import pytest
 from places import ROOT
 
+from speechbrain_semamba.evaluation.metrics import METRICS
 from speechbrain_semamba.ops import kernels
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -105,6 +106,22 @@ def test_long_files(model_folder):
     for _, factor, peak, for_file in rows:
         assert float(factor) > 0
         assert 0 <= float(for_file) < float(peak)
+
+
+def test_metrics(tmp_path):
+    table = tmp_path / "table.md"
+    options = "--files", 1, "--repeats", 1, "--output", table
+    printed = run_benchmark("metrics.py", *options)
+    assert table.read_text().strip() == printed.strip()
+    costs = rows_of(printed, "metric | ms a second | share")
+    assert [row[0] for row in costs] == [*METRICS, "all of one pair"]
+    shares = [float(row[2].split()[0]) for row in costs[:-1]]
+    assert sum(shares) == pytest.approx(100, abs=1)
+    literal = rows_of(printed, "metric | ms a second | frame at a time")
+    names = [row[0] for row in literal]
+    assert names == ["ssnr", "llr", "wss", "ssnr + llr + wss"]
+    assert all(float(row[-1]) < 1e-6 for row in literal[:3])
+    assert "824 files" in printed
 
 
 def test_each_script_is_tested():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import re
 import resource
@@ -19,6 +20,7 @@ from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
 from speechbrain_semamba.cli import main
+from speechbrain_semamba.evaluation.metrics import METRICS
 from speechbrain_semamba.processing.precision import why_not_bf16
 from speechbrain_semamba.utils.folder_lock import folder_lock
 
@@ -105,7 +107,11 @@ def test_scores_of_each_test_file(run_folder):
     with open(run_folder / "test_scores.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4
+    kinds = "noisy", "enhanced"
+    names = [f"{kind}_{metric}" for kind in kinds for metric in METRICS]
+    assert list(rows[0]) == ["id", *names]
     for row in rows:
+        assert all(math.isfinite(float(row[name])) for name in names)
         assert 1 < float(row["noisy_pesq"]) < 4.7
         assert 1 < float(row["enhanced_pesq"]) < 4.7
         assert row["noisy_si_sdr"] != row["enhanced_si_sdr"]

@@ -1,136 +1,67 @@
-"""Scores, their failures, and the pool that computes them."""
+"""The table of metrics, several of one pair, and means."""
 
 import math
-import runpy
+import subprocess
 import sys
 
-import numpy as np
-import pesq as pesq_package
 import pytest
+from speech_like import SPEECH, with_noise
 
-from speechbrain_semamba.evaluation import metrics
+from speechbrain_semamba.evaluation import composite
+from speechbrain_semamba.evaluation.intelligibility import stoi
 from speechbrain_semamba.evaluation.metrics import (
     METRICS,
+    Metric,
     mean_scores,
-    pesq,
-    pesq_label,
     score,
-    si_sdr,
-    stoi,
 )
+from speechbrain_semamba.evaluation.pesq_scores import pesq
 from speechbrain_semamba.evaluation.score_pool import ScorePool
 
-
-def syllables(samples=16000, seed=0):
-    """Noise that comes and goes four times a second, as speech does."""
-    rng = np.random.default_rng(seed)
-    swell = np.sin(4 * np.pi * np.arange(samples) / 16000) ** 2
-    wav = 0.1 * swell * rng.standard_normal(samples)
-    return wav.astype("float32")
-
-
-def with_noise(wav, level, seed=1):
-    noise = np.random.default_rng(seed).standard_normal(len(wav))
-    return wav + level * noise.astype("float32")
-
-
-def spoilt(value):
-    wav = syllables()
-    wav[77] = value
-    return wav
-
-
-SILENCE = np.zeros(16000, dtype="float32")
-SPEECH = syllables()
-
-
-def test_si_sdr_by_hand():
-    """Twice the reference, energy 16, and noise across it, energy 4."""
-    reference = np.array([1.0, -1.0, 1.0, -1.0])
-    noise = np.array([1.0, 1.0, -1.0, -1.0])
-    expected = 10 * math.log10(16 / 4)
-    ours = si_sdr(reference, 2 * reference + noise)
-    assert ours == pytest.approx(expected)
-    # neither scale nor offset counts
-    moved = si_sdr(5 * reference + 3, 0.1 * (2 * reference + noise) - 7)
-    assert moved == pytest.approx(expected)
-    assert si_sdr(reference, -2 * reference - noise) == pytest.approx(expected)
-
-
-def test_si_sdr_of_float32_is_computed_in_float64():
-    reference = np.array([1.0, -1.0, 1.0, -1.0])
-    noise = np.array([1e-6, 1e-6, -1e-6, -1e-6])
-    quiet = (reference * 2.0**-80).astype("float32")
-    ours = si_sdr(quiet, quiet.astype("float64") * (1 + reference * noise))
-    assert ours == pytest.approx(120, abs=1e-3)
-
-
-def test_si_sdr_of_the_reference_itself():
-    reference = np.array([1.0, -1.0, 1.0, -1.0])
-    assert si_sdr(reference, reference) == math.inf
-
-
-def test_pesq_of_the_reference_itself():
-    """The largest raw value, 4.5, mapped as P.862.2 says."""
-    expected = 0.999 + 4 / (1 + math.exp(-1.3669 * 4.5 + 3.8224))
-    assert pesq(SPEECH, SPEECH) == pytest.approx(expected, abs=1e-4)
-
-
-def test_stoi_of_the_reference_itself():
-    assert stoi(SPEECH, SPEECH) == pytest.approx(1, abs=1e-6)
+#: Of which less is better
+DISTANCES = {"llr", "wss"}
+COLUMNS = "pesq csig cbak covl ssnr stoi estoi si_sdr llr wss".split()
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_more_noise_scores_lower(name):
-    clean = METRICS[name](SPEECH, with_noise(SPEECH, 0.01))
-    noisy = METRICS[name](SPEECH, with_noise(SPEECH, 0.1))
-    assert isinstance(noisy, float) and clean > noisy > -math.inf
-
-
-@pytest.mark.parametrize(
-    "reference, estimate",
-    [
-        (SILENCE, SILENCE),
-        (SILENCE, SPEECH),
-        (SPEECH, spoilt(math.nan)),
-        (spoilt(math.nan), SPEECH),
-        (SPEECH, spoilt(math.inf)),
-        (SPEECH[:1], SPEECH[:1]),
-    ],
-    ids=["silent", "no reference", "nan", "nan reference", "inf", "one sample"],
-)
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-@pytest.mark.parametrize("name", METRICS)
-def test_what_cannot_be_scored_is_nan(name, reference, estimate):
-    value = METRICS[name](reference, estimate)
-    assert isinstance(value, float) and math.isnan(value)
-
-
-@pytest.mark.parametrize("samples", [0, 1, 100, 1000])
-@pytest.mark.parametrize("metric", [pesq, stoi])
-def test_too_short_is_nan(metric, samples):
-    assert math.isnan(metric(SPEECH[:samples], SPEECH[:samples]))
-
-
-def test_silent_estimate():
-    """Of PESQ and SI-SDR there is none; nothing of it is intelligible."""
-    assert math.isnan(pesq(SPEECH, SILENCE))
-    assert math.isnan(si_sdr(SPEECH, SILENCE))
-    assert stoi(SPEECH, SILENCE) == pytest.approx(0, abs=1e-6)
+def test_more_noise_is_worse(name):
+    metric = METRICS[name].function
+    values = [metric(SPEECH, with_noise(SPEECH, x)) for x in (0, 0.01, 0.1)]
+    assert {type(value) for value in values} == {float}
+    best_first = sorted(values, reverse=name not in DISTANCES)
+    assert values == best_first and len(set(values)) == 3
+    assert math.isfinite(values[-1])
 
 
 def test_score_gives_what_was_asked_for():
     noisy = with_noise(SPEECH, 0.05)
     scores = score(SPEECH, noisy)
-    assert list(scores) == ["pesq", "stoi", "si_sdr"]
+    assert list(scores) == list(METRICS) == COLUMNS
     for name, value in scores.items():
-        assert value == METRICS[name](SPEECH, noisy)
-    assert list(score(SPEECH, noisy, metrics=["si_sdr"])) == ["si_sdr"]
+        assert value == METRICS[name].function(SPEECH, noisy)
+    some = ["si_sdr", "covl"]
+    assert list(score(SPEECH, noisy, metrics=some)) == some
 
 
-def test_pesq_label():
-    assert [pesq_label(x) for x in (1.0, 2.75, 4.5)] == [0.0, 0.5, 1.0]
-    assert math.isnan(pesq_label(math.nan))
+def test_no_part_is_computed_twice(monkeypatch):
+    calls = []
+
+    def counting(name):
+        def metric(*pair):
+            calls.append(name)
+            return 2.0
+
+        return metric
+
+    for name, measure in composite.MEASURES.items():
+        monkeypatch.setitem(METRICS, name, Metric(counting(name)))
+        monkeypatch.setitem(composite.MEASURES, name, measure)
+    scores = score(SPEECH, SPEECH)
+    assert sorted(calls) == ["llr", "pesq", "ssnr", "wss"]
+    assert scores["cbak"] == pytest.approx(1.634 + 2 * (0.478 - 0.007 + 0.063))
+    calls.clear()
+    score(SPEECH, SPEECH, metrics=["covl"])
+    assert sorted(calls) == ["llr", "pesq", "wss"]
 
 
 def test_mean_scores():
@@ -166,23 +97,14 @@ def test_missing_package_names_the_extra(monkeypatch, package, use):
         use()
 
 
-def test_packages_are_imported_only_where_used(monkeypatch):
-    for package in ("pesq", "pystoi", "loky"):
-        monkeypatch.setitem(sys.modules, package, None)
-    names = runpy.run_path(metrics.__file__)
-    assert names["si_sdr"](SPEECH, with_noise(SPEECH, 0.01)) > 0
-
-
-def test_pesq_is_narrow_band_at_8_khz():
-    noisy = with_noise(SPEECH, 0.05)
-    narrow = pesq(SPEECH[::2], noisy[::2], 8000)
-    assert 1 < narrow < 4.6
-    expected = pesq_package.pesq(8000, SPEECH[::2], noisy[::2], "nb")
-    assert narrow == expected
-
-
-@pytest.mark.parametrize("rate", [48000, 22050, 0])
-def test_rates_that_pesq_does_not_know(rate):
-    for use in (lambda: pesq(SPEECH, SPEECH, rate), lambda: ScorePool(0, rate)):
-        with pytest.raises(ValueError, match=f"8,000 Hz, found {rate:,}; res"):
-            use()
+def test_packages_are_imported_only_where_used():
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['pesq', 'pystoi', 'loky']))\n"
+        "from speechbrain_semamba.evaluation.metrics import METRICS, score\n"
+        "import numpy as np\n"
+        "wav = np.sin(np.arange(16000.0) ** 1.5)\n"
+        "names = ['ssnr', 'si_sdr', 'llr', 'wss']\n"
+        "assert all(score(wav, wav + 1e-3, metrics=names).values())\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

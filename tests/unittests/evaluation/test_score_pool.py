@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_metrics import SPEECH, syllables, with_noise
+from speech_like import SPEECH, syllables, with_noise
 
 from speechbrain_semamba.evaluation import score_pool
-from speechbrain_semamba.evaluation.metrics import METRICS, pesq
+from speechbrain_semamba.evaluation.metrics import METRICS, Metric
+from speechbrain_semamba.evaluation.pesq_scores import pesq
 from speechbrain_semamba.evaluation.score_pool import ScorePool
 
 
@@ -60,7 +61,9 @@ def test_scores_keep_order_and_neighbours(waves, num_workers):
 def test_workers_score_as_inline(pool, waves):
     names = list(METRICS)
     expected = scores_of(ScorePool(), *waves, names)
-    assert_same_scores(scores_of(pool, *waves, names), expected)
+    ours = scores_of(pool, *waves, names)
+    assert_same_scores(ours, expected)
+    assert {value.reason for value in ours[2].values()} == {"silence"}
     for name in ("pesq", "si_sdr"):
         failed = [math.isnan(result[name]) for result in expected]
         assert failed == [False, False, True, False, False]
@@ -68,7 +71,7 @@ def test_workers_score_as_inline(pool, waves):
 
 def test_workers_are_other_processes(pool, waves, monkeypatch):
     """What is patched here does not reach them, but reaches the inline."""
-    monkeypatch.setitem(METRICS, "pesq", lambda *args: -1.0)
+    monkeypatch.setitem(METRICS, "pesq", Metric(lambda *args: -1.0))
     inline = scores_of(ScorePool(), *waves)
     assert [result["pesq"] for result in inline] == [-1.0] * 5
     assert scores_of(pool, *waves)[0]["pesq"] > 1
@@ -81,7 +84,7 @@ def test_starts_overlap_and_may_stay_unread(pool, waves):
 
 
 def test_sample_rate_reaches_the_metrics(monkeypatch):
-    monkeypatch.setitem(METRICS, "rate", lambda ref, est, rate: float(rate))
+    monkeypatch.setitem(METRICS, "rate", Metric(lambda c, e, rate: rate))
     future = ScorePool(sample_rate=8000).start(SPEECH, SPEECH, ["rate"])
     assert future.result() == {"rate": 8000.0}
 
@@ -190,6 +193,7 @@ def test_death_of_a_worker_costs_one_score(monkeypatch, caplog):
 
     first, second, dead, third = scores_of_sizes(1, 2, 16001, 3)
     assert [first, second, third] == [1, 2, 3] and math.isnan(dead)
+    assert dead.reason == "its process died"
     assert scores_of_sizes(4) == [4]  # the pool works on
     warnings = [record.getMessage() for record in caplog.records]
     assert warnings == [
