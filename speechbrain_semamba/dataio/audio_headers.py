@@ -3,46 +3,12 @@
 import os
 import struct
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from speechbrain.dataio import audio_io
 
 from speechbrain_semamba.utils.progress import progress_bar
 
 MAX_LISTED = 20
-
-
-def list_audio_files(folder):
-    """Lists the audio files of a folder and of all folders in it.
-
-    Names that start with a dot are no speech: macOS puts such files into
-    archives, and unfinished files carry such names here.
-
-    Arguments
-    ---------
-    folder : str
-        Where to look; it need not exist.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Its files named .wav or .flac, in any case, sorted.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> (folder / "p226").mkdir()
-    >>> for name in ("b.WAV", "p226/a.flac", "._a.flac", "a.txt"):
-    ...     (folder / name).touch()
-    >>> [path.name for path in list_audio_files(folder)]
-    ['b.WAV', 'a.flac']
-    """
-    return sorted(
-        Path(place, name)
-        for place, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith((".wav", ".flac")) and name[0] != "."
-    )
 
 
 def file_id(path, folder):
@@ -62,6 +28,7 @@ def file_id(path, folder):
 
     Example
     -------
+    >>> from pathlib import Path
     >>> file_id(Path("clean/p226/a.b.wav"), Path("clean"))
     'p226/a.b'
     """
@@ -87,6 +54,7 @@ def read_headers(paths, desc="Checking"):
 
     Example
     -------
+    >>> from pathlib import Path
     >>> header, fault = read_headers([Path("absent.wav")])[0]
     >>> header is None, fault.split()[0]
     (True, 'unreadable')

@@ -9,6 +9,12 @@ from pathlib import Path
 import soundfile
 import torch
 
+from speechbrain_semamba.dataio.audio_formats import (
+    ENCODINGS,
+    check_audio_name,
+    check_encoding,
+    name_for_libsndfile,
+)
 from speechbrain_semamba.utils.messages import first_line
 from speechbrain_semamba.utils.whole_files import whole_file
 
@@ -27,8 +33,6 @@ LOSSLESS = {
     "DOUBLE": 8,
 }
 LOSSY = {"OGG": "OPUS"}
-#: Endings that are not the format's name
-ENDINGS = {"AIF": "AIFF", "OGA": "OGG", "OPUS": "OGG"}
 #: Encodings that hold samples above full scale
 FLOATS = "FLOAT", "DOUBLE"
 #: The header of a WAV file counts bytes in 32 bits
@@ -75,16 +79,14 @@ class AudioSink:
         self.path = Path(path)
         self.rate, self.channels, self.like = rate, channels, like
         self.subtype = subtype or self._choose()
-        if subtype and not soundfile.check_format(self.format, subtype):
-            known = ", ".join(soundfile.available_subtypes(self.format))
-            raise ValueError(
-                f"{path}: {self.format} has no encoding {subtype}; it has "
-                f"{known}"
-            )
+        check_encoding(path, self.subtype)
         #: Samples above full scale that the encoding could not hold
         self.limited, self.peak = 0, 0.0
 
     def _choose(self):
+        by_ending = ENCODINGS.get(self.path.suffix[1:].upper())
+        if by_ending is not None:
+            return by_ending
         kept = self.like in LOSSLESS or LOSSY.get(self.format) == self.like
         if kept and soundfile.check_format(self.format, self.like):
             return self.like
@@ -137,7 +139,8 @@ class AudioSink:
         kind = self.rate, self.channels, self.subtype, None, container
         with whole_file(self.path) as partial:
             with self._in_words():
-                file = soundfile.SoundFile(str(partial), "w", *kind)
+                name = name_for_libsndfile(partial)
+                file = soundfile.SoundFile(name, "w", *kind)
             with file:
                 for block in blocks:
                     self._write_block(file, block)
@@ -167,57 +170,15 @@ class AudioSink:
         try:
             yield
         except (soundfile.SoundFileError, RuntimeError) as error:
-            reason = first_line(getattr(error, "error_string", error))
+            reason = str(getattr(error, "error_string", error))
+            # it has no words for a rate that Opus or MP3 does not have
+            reason = reason or (
+                f"libsndfile has no {self.subtype} of {self.channels} channels "
+                f"at {self.rate} Hz; name another format or rate"
+            )
             raise OSError(
-                f"{self.path} could not be written: {reason}"
+                f"{self.path} could not be written: {first_line(reason)}"
             ) from error
-
-
-def check_audio_name(path):
-    """Whether a file of this name can be written, before the work is done.
-
-    Arguments
-    ---------
-    path : str
-        The name; its ending gives the format.
-
-    Returns
-    -------
-    str
-        libsndfile's name of the format.
-
-    Raises
-    ------
-    ValueError
-        If the ending names no format that libsndfile writes.
-    OSError
-        If the folder is not there or cannot be written to, or the name is
-        that of a folder or too long.
-
-    Example
-    -------
-    >>> check_audio_name("enhanced.flac")
-    'FLAC'
-    """
-    path = Path(path)
-    name = path.suffix[1:].upper()
-    name = ENDINGS.get(name, name)
-    if name not in soundfile.available_formats():
-        raise ValueError(
-            f"the ending of an output file names its format, such as .wav or "
-            f".flac, but {path.name!r} ends in {path.suffix!r}"
-        )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent}")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            return name
-    except OSError as error:
-        raise OSError(
-            f"{path.parent} cannot be written to: {error.strerror}"
-        ) from error
 
 
 def scaled_to_peak(blocks, folder=None):
