@@ -3,7 +3,7 @@
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -41,6 +41,8 @@ class Job:
         Samples that were above full scale and were limited to it.
     error : str
         What went wrong, in one line; None if nothing did.
+    tell : callable
+        Called with the seconds of audio that were enhanced, again and again.
     """
 
     source: str
@@ -50,6 +52,7 @@ class Job:
     channels: int = 1
     limited: int = 0
     error: Optional[str] = None
+    tell: Optional[Callable] = None
 
     def look(self):
         """Reads duration and channels; what is wrong becomes the error."""
@@ -221,10 +224,18 @@ def _write(job, source, blocks, settings):
     sink = AudioSink(job.target, rate, source.channels, *kind)
     frames = round(source.seconds * rate)
     sink.check_room(frames)
+    blocks = _telling(job, blocks, rate)
     if settings.pcs == "peak":
         blocks = scaled_to_peak(blocks, Path(job.target).parent)
     sink.write(blocks, frames)
     job.limited = sink.limited
+
+
+def _telling(job, blocks, rate):
+    for block in blocks:
+        if job.tell is not None:
+            job.tell(block.shape[1] / rate)
+        yield block
 
 
 def _naming(path, error):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Optional
 
+from speechbrain_semamba.utils.checks import check_rates
 from speechbrain_semamba.utils.messages import nearest
 
 
@@ -56,6 +57,8 @@ class EnhancementSettings:
     batch_seconds: float = 20.0
 
     def __post_init__(self):
+        if self.sample_rate is not None:
+            check_rates(self.sample_rate)
         if self.pcs not in (None, "peak", "level"):
             raise ValueError(
                 f"pcs must be 'peak', 'level' or None, found {self.pcs!r}"

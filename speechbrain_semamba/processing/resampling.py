@@ -8,6 +8,7 @@ import torch
 from torchaudio.functional import resample as torchaudio_resample
 
 from speechbrain_semamba.processing.streams import in_pieces
+from speechbrain_semamba.utils.checks import check_rates
 
 # Known as "kaiser_best" (librosa, resampy). Another resampler changes the
 # scores: 48 kHz VoiceBank-DEMAND files brought to 16 kHz by two different
@@ -18,8 +19,6 @@ KAISER_BEST = {
     "resampling_method": "sinc_interp_kaiser",
     "beta": 14.769656459379492,
 }
-#: In Hz; what microphones and files have
-LOWEST, HIGHEST = 1000, 384_000
 #: Numbers of the filter that torchaudio makes, and of a block of ours
 MAX_NUMBERS = 2**22
 #: So long does a stream wait for its next piece
@@ -55,12 +54,7 @@ def resample(wav, rate_in, rate_out):
     >>> resample(torch.randn(1, 44101), 44101, 16000).shape
     torch.Size([1, 16000])
     """
-    for rate in (rate_in, rate_out):
-        if not LOWEST <= rate <= HIGHEST:
-            raise ValueError(
-                f"a sample rate must lie in {LOWEST:,} to {HIGHEST:,} Hz, "
-                f"found {rate:,}"
-            )
+    check_rates(rate_in, rate_out)
     common = math.gcd(rate_in, rate_out)
     steps_in, steps_out = rate_in // common, rate_out // common
     width = KAISER_BEST["lowpass_filter_width"] / _cutoff(steps_in, steps_out)

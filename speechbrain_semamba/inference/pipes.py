@@ -1,0 +1,92 @@
+"""Audio through pipes, which cannot seek: by way of temporary files."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+
+from speechbrain_semamba.inference.inputs import STDIN
+
+
+def spool_in(path, folder):
+    """Copies what comes through a pipe into a file.
+
+    Arguments
+    ---------
+    path : str
+        A named pipe, or a word for the standard input.
+    folder : str
+        Where the file shall be.
+
+    Returns
+    -------
+    str
+        Its name.
+
+    Raises
+    ------
+    ValueError
+        If nothing comes, or a terminal is to type it.
+    OSError
+        If the disk is full.
+    """
+    with contextlib.ExitStack() as stack:
+        if path in STDIN:
+            pipe = sys.stdin.buffer
+        else:
+            pipe = stack.enter_context(open(path, "rb"))
+        if pipe.isatty():
+            raise ValueError(f"{path} is a terminal; send audio through a pipe")
+        handle, name = tempfile.mkstemp(dir=folder)
+        file = stack.enter_context(os.fdopen(handle, "wb"))
+        shutil.copyfileobj(pipe, file, 2**20)
+        if file.tell() == 0:
+            raise ValueError(f"{path} is empty: the pipe ended at once")
+    return name
+
+
+def check_stdout():
+    """Whether the standard output can be given a file of sound.
+
+    Raises
+    ------
+    ValueError
+        If it is a terminal.
+    """
+    if sys.stdout.isatty():
+        raise ValueError(
+            "-o - writes sound to stdout, which is a terminal here; send it "
+            "through a pipe or into a file"
+        )
+
+
+def spool_out(name):
+    """Sends a file to the standard output.
+
+    Arguments
+    ---------
+    name : str
+        The file.
+
+    Raises
+    ------
+    BrokenPipeError
+        If whoever reads the output has gone.
+    """
+    try:
+        with open(name, "rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer, 2**20)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError as error:
+        leave_stdout()
+        raise BrokenPipeError("the reader of the output has gone") from error
+
+
+def leave_stdout():
+    """Has the standard output go nowhere, when its reader has gone.
+
+    What is still in its buffer would be an error at the end of the process.
+    """
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
