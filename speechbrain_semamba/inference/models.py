@@ -1,7 +1,10 @@
 """Which model a user's word stands for, and loading it."""
 
+import logging
 import os
 import re
+
+logger = logging.getLogger(__name__)
 
 #: What a model folder holds
 FILES = "hyperparams.yaml", "generator.ckpt"
@@ -110,6 +113,10 @@ def load_model(source, device, precision):
     from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
 
     is_here = not _lacking(source)
+    if not is_here:
+        logger.warning("there is no folder %s, asking the hub for it", source)
+        # each of its attempts would be told twice
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     kinds = DAMAGE + (YAMLError,) if is_here else (Exception,)
     try:
         return SEMambaEnhancement.from_hparams(

@@ -34,23 +34,29 @@ def check_outputs(inputs, targets, output):
         If an output is a folder, or its folder cannot be made.
     """
     _check_apart(inputs, targets)
+    is_file = is_one_file(inputs, output)
+    if not is_file:
+        _check_outside(output, {item.folder for item in inputs} - {None})
     _check_noisy_kept(inputs, targets)
-    if is_one_file(inputs, output):
+    if is_file:
         check_audio_name(output)
         return
-    for folder in {item.folder for item in inputs} - {None}:
-        if is_inside(os.path.realpath(output), os.path.realpath(folder)):
-            raise ValueError(
-                f"the output folder {output} lies in the input folder "
-                f"{folder}: the next run would enhance what this one wrote; "
-                "name a folder outside"
-            )
     for folder in {os.path.dirname(target) for target in targets}:
         _check_folder(folder)
     for target in targets:
         if os.path.isdir(target):
             raise IsADirectoryError(
                 f"{target} is a folder and stands in the way"
+            )
+
+
+def _check_outside(output, folders):
+    for folder in folders:
+        if is_inside(os.path.realpath(output), os.path.realpath(folder)):
+            raise ValueError(
+                f"the output folder {output} is or lies in the input folder "
+                f"{folder}: the next run would enhance what this one wrote; "
+                "name a folder outside"
             )
 
 

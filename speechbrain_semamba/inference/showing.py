@@ -9,7 +9,7 @@ from speechbrain_semamba.utils.progress import progress_bar
 
 #: On a terminal; the default counts whole items
 LOOK = (
-    "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio "
+    "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} "
     "[{elapsed}<{remaining}{postfix}]"
 )
 #: Between two changes of what is shown beside the bar
@@ -43,7 +43,7 @@ class FileProgress:
         for job in jobs:
             job.tell = self._tell
         self._bar = progress_bar(
-            desc="Enhancing",
+            desc="Enhancing, seconds of audio",
             total=sum(job.seconds for job in jobs),
             bar_format=LOOK,
             smoothing=0,  # durations differ
@@ -54,7 +54,9 @@ class FileProgress:
         return self
 
     def __exit__(self, *error):
-        return self._bar.__exit__(*error)
+        # of one file stdout has a line, and a log file needs no other
+        if self.count > 1 or sys.stderr.isatty():
+            self._bar.__exit__(*error)
 
     def _tell(self, seconds):
         self.told += seconds
@@ -82,7 +84,7 @@ class FileProgress:
         self.shown = now
         factor = (now - self.began) / self.told if self.told else 0.0
         self._bar.set_postfix(
-            files=f"{self.files}/{self.count}", time_per_audio=factor
+            files=f"{self.files}/{self.count}", real_time_factor=factor
         )
 
 

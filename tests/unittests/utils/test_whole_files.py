@@ -3,8 +3,11 @@
 import threading
 
 import pytest
+from forks import end_of, fork, kill_me
 
+from speechbrain_semamba.utils import whole_files
 from speechbrain_semamba.utils.whole_files import (
+    remove_leftovers,
     whole_file,
     whole_folder,
     write_text,
@@ -72,3 +75,25 @@ def test_threads_that_write_one_name(tmp_path):
         thread.join()
     assert not errors and path.read_text() in texts
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_leftovers_of_the_dead_alone(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+
+    def die_amid(machine):
+        monkeypatch.setattr(whole_files.socket, "gethostname", lambda: machine)
+        with whole_file(path) as partial:
+            partial.touch()
+            kill_me()
+
+    for machine in ("here", "elsewhere"):
+        assert end_of(fork(die_amid, machine)) == -9
+    assert len(list(tmp_path.iterdir())) == 2
+    monkeypatch.setattr(whole_files.socket, "gethostname", lambda: "here")
+    (tmp_path / ".partial-notes.txt").touch()
+    with whole_file(path) as partial:
+        partial.touch()
+        remove_leftovers(tmp_path)
+        # its own, the other machine's, and what only looks like it
+        assert len(list(tmp_path.iterdir())) == 3
+    assert path.exists()
