@@ -231,10 +231,12 @@ def _enhance(options, settings, source, plan, folder, is_piped):
     use_threads(options.threads)
     device = choose_device(options.device, plan.place.local_rank)
     run = Run(plan, options.subtype, folder)
-    enhancer = load_model(source, device, options.precision)
-    if options.sample_rate == "model":
+    enhancer = None
+    if run.todo:
+        enhancer = load_model(source, device, options.precision)
+    if enhancer is not None and options.sample_rate == "model":
         settings = replace(settings, sample_rate=enhancer.sample_rate)
-    is_one = len(plan.inputs) == 1
+    is_one = len(plan.inputs) == plan.place.size == 1
     for outcome in run.enhance(enhancer, settings):
         if outcome.state == "written" and not is_piped:
             say(outcome.output)

@@ -74,8 +74,10 @@ class Place:
         >>> place.rank, place.size
         (1, 2)
         """
+        if not {"RANK", "WORLD_SIZE"} <= set(environment):
+            return cls()
         names = "RANK", "WORLD_SIZE", "LOCAL_RANK"
-        found = [environment.get(n, d) for n, d in zip(names, "010")]
+        found = [environment.get(name, "0") for name in names]
         if not all(word.isdecimal() for word in found) or not (
             int(found[0]) < int(found[1])
         ):

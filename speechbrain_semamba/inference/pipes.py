@@ -32,6 +32,8 @@ def spool_in(path, folder):
         If the disk is full.
     """
     with contextlib.ExitStack() as stack:
+        if path in STDIN and sys.stdin is None:
+            raise ValueError(f"{path} is closed; send audio through a pipe")
         if path in STDIN:
             pipe = sys.stdin.buffer
         else:
@@ -52,8 +54,10 @@ def check_stdout():
     Raises
     ------
     ValueError
-        If it is a terminal.
+        If it is a terminal, or closed.
     """
+    if sys.stdout is None:
+        raise ValueError("-o - writes sound to stdout, which is closed")
     if sys.stdout.isatty():
         raise ValueError(
             "-o - writes sound to stdout, which is a terminal here; send it "
@@ -79,14 +83,19 @@ def spool_out(name):
             shutil.copyfileobj(file, sys.stdout.buffer, 2**20)
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
-        leave_stdout()
+        leave(sys.stdout)
         raise BrokenPipeError("the reader of the output has gone") from error
 
 
-def leave_stdout():
-    """Has the standard output go nowhere, when its reader has gone.
+def leave(file):
+    """Has a standard stream go nowhere, when its reader has gone.
 
     What is still in its buffer would be an error at the end of the process.
+
+    Arguments
+    ---------
+    file : file
+        stdout or stderr.
     """
     with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        os.dup2(nowhere.fileno(), file.fileno())

@@ -113,7 +113,10 @@ class Run:
         return self.names.get(job.source, job.source)
 
     def _outcome(self, job):
-        error = job.error and job.error.replace(job.source, self._name(job))
+        error = job.error
+        if error is not None:
+            error = error.replace(job.source, self._name(job))
+            error = error.replace("\n", "\\n")  # names may hold it
         return Outcome(
             self._name(job),
             job.target,

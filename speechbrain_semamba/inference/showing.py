@@ -1,10 +1,12 @@
 """How far the enhancement of many files is."""
 
+import os
 import sys
 import time
 
 from tqdm import tqdm
 
+from speechbrain_semamba.inference.pipes import leave
 from speechbrain_semamba.utils.progress import progress_bar
 
 #: On a terminal; the default counts whole items
@@ -91,10 +93,12 @@ class FileProgress:
 def say(text, file=None):
     """Prints a line, past a bar if there is one.
 
+    The work goes on where nobody reads it any more.
+
     Arguments
     ---------
     text : str
-        The line.
+        The line; of names that are no text, the bytes are printed.
     file : file
         Where to; None stands for stdout.
 
@@ -104,5 +108,13 @@ def say(text, file=None):
     out.wav
     """
     file = file or sys.stdout
-    tqdm.write(text, file=file)
-    file.flush()
+    if file is None:  # closed by whoever started the process
+        return
+    try:
+        tqdm.write(text, file=file)
+        file.flush()
+    except UnicodeEncodeError:
+        file.buffer.write(os.fsencode(f"{text}\n"))
+        file.flush()
+    except BrokenPipeError:
+        leave(file)

@@ -37,11 +37,22 @@ def test_files_of_no_length_are_shared_out_too():
 
 
 @pytest.mark.parametrize(
-    "environment", [{"RANK": "2", "WORLD_SIZE": "2"}, {"RANK": "first"}]
+    "environment",
+    [
+        {"RANK": "2", "WORLD_SIZE": "2"},
+        {"RANK": "first", "WORLD_SIZE": "2"},
+        {"RANK": "0", "WORLD_SIZE": "-2"},
+    ],
 )
 def test_an_environment_without_sense(environment):
     with pytest.raises(ValueError, match="RANK counts from 0"):
         Place.of(environment)
+
+
+@pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE"])
+def test_half_of_an_environment_is_none(name):
+    """What a scheduler sets for a shell does not leave files out."""
+    assert Place.of({name: "1"}) == Place()
 
 
 def test_runs_are_told_apart():
