@@ -1,9 +1,9 @@
 """Enhances files, folders and pipes with a model."""
 
+import contextlib
 import os
 import re
 import sys
-import tempfile
 from dataclasses import asdict, fields, replace
 
 from speechbrain_semamba.cli.parser import whole_number
@@ -124,31 +124,28 @@ def _add_files(parser):
     there.add_argument(
         "--skip-existing", action="store_true", help="leave them, do the rest"
     )
-    add(
-        "--dry-run",
-        action="store_true",
-        help="print what would be written, and durations",
-    )
+    add("--dry-run", action="store_true", help="print what would be written")
     add("--report", metavar="FILE", help="JSON of what became of each file")
 
 
 def run(options):
     """Runs the command; see the top of this file."""
     # PyTorch takes seconds to import: what can be refused is refused before
+    from speechbrain_semamba.inference import pipes
     from speechbrain_semamba.inference.dealing import Place
     from speechbrain_semamba.inference.models import find_model
-    from speechbrain_semamba.inference.pipes import check_stdout, spool_out
     from speechbrain_semamba.inference.plans import make_plan
 
     settings = _settings(options)
     source = find_model(options.model)
     place = Place.of(os.environ)
     words, output = _words(options)
-    with tempfile.TemporaryDirectory(prefix="semamba-") as folder:
+    with contextlib.ExitStack() as stack:
         is_piped = output == "-"
         if is_piped:
-            check_stdout()
-            output = os.path.join(folder, f"stdout.{options.format or 'wav'}")
+            pipes.check_stdout()
+            name = f"stdout.{options.format or 'wav'}"
+            output = os.path.join(pipes.spool_folder(stack), name)
         plan = make_plan(
             words,
             output,
@@ -164,9 +161,10 @@ def run(options):
         if options.dry_run:
             _show(plan)
             return
-        _enhance(options, settings, source, plan, folder, is_piped)
+        names = {output: "-"} if is_piped else {}
+        _enhance(options, settings, source, plan, names, stack)
         if is_piped:
-            spool_out(output)
+            pipes.spool_out(output)
 
 
 def _settings(options):
@@ -210,17 +208,17 @@ def _show(plan):
     from speechbrain_semamba.inference.showing import say
 
     failed = 0
-    for job in look_ahead(plan):
-        failed += job.error is not None
-        if job.error is not None:
-            say(f"semamba: error: {job.error}", sys.stderr)
-        else:
+    for job in look_ahead(plan) if plan.place.rank == 0 else ():
+        if job.error is None:
             say(f"{job.target}\t{job.seconds:.2f} s")
+        else:
+            say(f"semamba: error: {job.error}", sys.stderr)
+            failed += 1
     if failed:
         raise ValueError(f"{failed} of {len(plan.inputs)} cannot be enhanced")
 
 
-def _enhance(options, settings, source, plan, folder, is_piped):
+def _enhance(options, settings, source, plan, names, stack):
     from speechbrain_semamba.inference.models import load_model
     from speechbrain_semamba.inference.runs import Run
     from speechbrain_semamba.inference.showing import say
@@ -230,7 +228,7 @@ def _enhance(options, settings, source, plan, folder, is_piped):
 
     use_threads(options.threads)
     device = choose_device(options.device, plan.place.local_rank)
-    run = Run(plan, options.subtype, folder)
+    run = Run(plan, options.subtype, names, stack)
     enhancer = None
     if run.todo:
         enhancer = load_model(source, device, options.precision)
@@ -238,7 +236,7 @@ def _enhance(options, settings, source, plan, folder, is_piped):
         settings = replace(settings, sample_rate=enhancer.sample_rate)
     is_one = len(plan.inputs) == plan.place.size == 1
     for outcome in run.enhance(enhancer, settings):
-        if outcome.state == "written" and not is_piped:
+        if outcome.state == "written" and outcome.output != "-":
             say(outcome.output)
         elif outcome.error and not is_one:
             say(f"semamba: error: {outcome.error}", sys.stderr)

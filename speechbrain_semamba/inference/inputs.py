@@ -93,8 +93,7 @@ def find_inputs(words):
     found = {}
     for word in words:
         for item in _find(word):
-            key = os.path.realpath(item.path), os.path.normpath(item.place)
-            found.setdefault(key, item)
+            found.setdefault((_identity(item), item.place), item)
     _check_readable(found.values())
     return list(found.values())
 
@@ -152,6 +151,14 @@ def _below(base, path):
     place = os.path.relpath(path, base)
     is_above = place.split(os.sep)[0] == os.pardir
     return os.path.basename(path) if is_above else place
+
+
+def _identity(item):
+    """The same for all names of a file."""
+    if item.is_pipe:
+        return item.path
+    stats = os.stat(item.path)
+    return stats.st_dev, stats.st_ino
 
 
 def _check_readable(items):

@@ -157,6 +157,12 @@ def check_sound(targets, ending, subtype):
             raise ValueError(
                 f"libsndfile writes no format {ending}; it knows {known}"
             )
+        for target in targets:
+            if format_of(target) != name:
+                raise ValueError(
+                    f"{target} is not named as a file of format {ending}; name "
+                    "it so, or do without --format"
+                )
     for target in {format_of(target): target for target in targets}.values():
         if subtype is not None:
             check_encoding(target, subtype)

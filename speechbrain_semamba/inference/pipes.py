@@ -1,6 +1,5 @@
 """Audio through pipes, which cannot seek: by way of temporary files."""
 
-import contextlib
 import os
 import shutil
 import sys
@@ -9,15 +8,15 @@ import tempfile
 from speechbrain_semamba.inference.inputs import STDIN
 
 
-def spool_in(path, folder):
+def spool_in(path, stack):
     """Copies what comes through a pipe into a file.
 
     Arguments
     ---------
     path : str
         A named pipe, or a word for the standard input.
-    folder : str
-        Where the file shall be.
+    stack : contextlib.ExitStack
+        At whose end the file is removed.
 
     Returns
     -------
@@ -31,21 +30,42 @@ def spool_in(path, folder):
     OSError
         If the disk is full.
     """
-    with contextlib.ExitStack() as stack:
-        if path in STDIN and sys.stdin is None:
-            raise ValueError(f"{path} is closed; send audio through a pipe")
-        if path in STDIN:
-            pipe = sys.stdin.buffer
-        else:
-            pipe = stack.enter_context(open(path, "rb"))
+    if path in STDIN and sys.stdin is None:
+        raise ValueError(f"{path} is closed; send audio through a pipe")
+    name = os.path.join(spool_folder(stack), "in")
+    source = 0 if path in STDIN else path
+    pipe = open(source, "rb", closefd=source != 0)
+    with pipe, open(name, "wb") as file:
         if pipe.isatty():
             raise ValueError(f"{path} is a terminal; send audio through a pipe")
-        handle, name = tempfile.mkstemp(dir=folder)
-        file = stack.enter_context(os.fdopen(handle, "wb"))
         shutil.copyfileobj(pipe, file, 2**20)
         if file.tell() == 0:
             raise ValueError(f"{path} is empty: the pipe ended at once")
     return name
+
+
+def spool_folder(stack):
+    """A folder for what goes through a pipe.
+
+    Arguments
+    ---------
+    stack : contextlib.ExitStack
+        At whose end it is removed.
+
+    Returns
+    -------
+    str
+        Its name.
+
+    Example
+    -------
+    >>> from contextlib import ExitStack
+    >>> with ExitStack() as stack:
+    ...     os.listdir(spool_folder(stack))
+    []
+    """
+    folder = tempfile.TemporaryDirectory(prefix="semamba-")
+    return stack.enter_context(folder)
 
 
 def check_stdout():

@@ -91,11 +91,11 @@ def make_plan(
     inputs = find_inputs(words)
     if place.size > 1 and any(item.is_pipe for item in inputs):
         raise ValueError("several processes cannot share a pipe; name files")
+    targets = name_outputs(inputs, output, ending)
+    check_sound(targets, ending, subtype)
     if is_file and len(inputs) == 1 and inputs[0].folder is None:
         if not os.path.isdir(output):
             check_audio_name(output)
-    targets = name_outputs(inputs, output, ending)
-    check_sound(targets, ending, subtype)
     check_outputs(inputs, targets, output)
     if report is not None:
         check_report(report, inputs, targets)

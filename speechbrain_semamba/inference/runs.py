@@ -25,8 +25,11 @@ class Run:
         All files of the run, those of other processes among them.
     subtype : str
         Encoding of the outputs, None for those of the inputs.
-    spool : str
-        A folder for what comes through pipes; it must be kept till the end.
+    names : dict
+        What the user calls the files that go through pipes.
+    stack : contextlib.ExitStack
+        At whose end what came through pipes is removed; needed if there are
+        any.
 
     Raises
     ------
@@ -47,11 +50,10 @@ class Run:
     1
     """
 
-    def __init__(self, plan, subtype=None, spool=None):
+    def __init__(self, plan, subtype=None, names=None, stack=None):
         self.place, self.folder = plan.place, plan.folder
-        #: What the user calls a file that came through a pipe
-        self.names = {}
-        self.jobs = list(self._jobs(plan, subtype, spool))
+        self.names = dict(names or {})
+        self.jobs = list(self._jobs(plan, subtype, stack))
         #: Of this process: all, and what is to do
         self.own = self.jobs
         if self.place.size > 1:
@@ -69,11 +71,11 @@ class Run:
             _look_at(self.todo)
         self.outcomes, self.elapsed = [], 0.0
 
-    def _jobs(self, plan, subtype, spool):
+    def _jobs(self, plan, subtype, stack):
         for item, target in zip(plan.inputs, plan.targets):
             source = item.path
             if item.is_pipe:
-                source = spool_in(item.path, spool)
+                source = spool_in(item.path, stack)
                 self.names[source] = item.path
             yield Job(source, target, subtype)
 
@@ -97,7 +99,7 @@ class Run:
         _prepare({os.path.dirname(job.target) for job in self.todo})
         is_todo = {job.target for job in self.todo}
         self.outcomes = [
-            Outcome(self._name(job), job.target, "skipped")
+            self._outcome(job, "skipped")
             for job in self.own
             if job.target not in is_todo
         ]
@@ -106,25 +108,18 @@ class Run:
             for job in enhance_jobs(enhancer, self.todo, settings):
                 progress.finish(job)
                 self.elapsed = time.monotonic() - began
-                self.outcomes.append(self._outcome(job))
+                self.outcomes.append(self._outcome(job, "written"))
                 yield self.outcomes[-1]
 
-    def _name(self, job):
-        return self.names.get(job.source, job.source)
-
-    def _outcome(self, job):
+    def _outcome(self, job, state):
+        names = [self.names.get(n, n) for n in (job.source, job.target)]
         error = job.error
         if error is not None:
-            error = error.replace(job.source, self._name(job))
+            state = "failed"
+            error = error.replace(job.source, names[0])
+            error = error.replace(job.target, names[1])
             error = error.replace("\n", "\\n")  # names may hold it
-        return Outcome(
-            self._name(job),
-            job.target,
-            "failed" if error else "written",
-            job.seconds,
-            job.limited,
-            error,
-        )
+        return Outcome(*names, state, job.seconds, job.limited, error)
 
     def account(self, report=None, settings=None):
         """Puts together what this process and those before it did.

@@ -106,12 +106,15 @@ def test_folder(noisy, model_folder, tmp_path):
 def test_pipes(noisy, model_folder, tmp_path):
     """What comes through a pipe becomes what the file becomes."""
     model = "--model", model_folder
-    out = tmp_path / "a.wav"
+    out, report = tmp_path / "a.wav", tmp_path / "report.json"
     assert semamba(*SEMAMBA, noisy / "a.wav", out, *model).returncode == 0
     sound = (noisy / "a.wav").read_bytes()
-    piped = semamba(*SEMAMBA, "-", "-o", "-", *model, input=sound)
+    words = "-", "-o", "-", "--report", report, *model
+    piped = semamba(*SEMAMBA, *words, input=sound)
     assert (piped.returncode, piped.stderr) == (0, b"")
     assert piped.stdout == out.read_bytes()
+    told = json.loads(report.read_text())["files"][0]
+    assert (told["input"], told["output"]) == ("-", "-")
     os.mkfifo(tmp_path / "pipe")
     code = f"cat '{noisy}/a.wav' > '{tmp_path}/pipe'"
     with subprocess.Popen(["sh", "-c", code]):
@@ -160,6 +163,8 @@ MISTAKES = [
     ("{a} {no}.xyz", "ends in '.xyz'"),
     ("{a} -o {no}/o.wav", "there is no folder"),
     ("{a} -o {out} --format m4a", "no format m4a; it knows aiff"),
+    ("{a} -o - --format m4a", "no format m4a; it knows aiff"),
+    ("{a} -o o.wav --format flac", "o.wav is not named as a file of format"),
     ("{a} -o o.flac --subtype FLOAT", "FLAC has no encoding FLOAT"),
     ("{a} -o o.wav --subtype PCM_17", "WAV has no encoding PCM_17"),
     ("{a} -o o.wav --report {a}", "is an input or output"),
