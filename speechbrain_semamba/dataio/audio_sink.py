@@ -170,14 +170,9 @@ class AudioSink:
         try:
             yield
         except (soundfile.SoundFileError, RuntimeError) as error:
-            reason = str(getattr(error, "error_string", error))
-            # it has no words for a rate that Opus or MP3 does not have
-            reason = reason or (
-                f"libsndfile has no {self.subtype} of {self.channels} channels "
-                f"at {self.rate} Hz; name another format or rate"
-            )
+            reason = first_line(getattr(error, "error_string", error))
             raise OSError(
-                f"{self.path} could not be written: {first_line(reason)}"
+                f"{self.path} could not be written: {reason}"
             ) from error
 
 

@@ -103,19 +103,4 @@ def spool_out(name):
             shutil.copyfileobj(file, sys.stdout.buffer, 2**20)
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
-        leave(sys.stdout)
         raise BrokenPipeError("the reader of the output has gone") from error
-
-
-def leave(file):
-    """Has a standard stream go nowhere, when its reader has gone.
-
-    What is still in its buffer would be an error at the end of the process.
-
-    Arguments
-    ---------
-    file : file
-        stdout or stderr.
-    """
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), file.fileno())

@@ -1,12 +1,12 @@
 """How far the enhancement of many files is."""
 
+import contextlib
 import os
 import sys
 import time
 
 from tqdm import tqdm
 
-from speechbrain_semamba.inference.pipes import leave
 from speechbrain_semamba.utils.progress import progress_bar
 
 #: On a terminal; the default counts whole items
@@ -110,11 +110,9 @@ def say(text, file=None):
     file = file or sys.stdout
     if file is None:  # closed by whoever started the process
         return
-    try:
-        tqdm.write(text, file=file)
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            tqdm.write(text, file=file)
+        except UnicodeEncodeError:
+            file.buffer.write(os.fsencode(f"{text}\n"))
         file.flush()
-    except UnicodeEncodeError:
-        file.buffer.write(os.fsencode(f"{text}\n"))
-        file.flush()
-    except BrokenPipeError:
-        leave(file)
