@@ -1,6 +1,6 @@
 """The command ``semamba``, one file a command.
 
-- ``enhance``: a noisy file -> an enhanced one
+- ``enhance``: noisy files -> enhanced ones
 - ``export``: a training run -> a model folder
 - ``convert``: official weights -> a model folder, and back
 - ``info``: what is installed, and what runs here

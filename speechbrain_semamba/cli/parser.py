@@ -24,31 +24,54 @@ class OneLineParser(argparse.ArgumentParser):
     """
 
     def __init__(self, **kwargs):
-        self._options = []
+        self._words = None
         # an abbreviation would mean something else once there are more options
         super().__init__(allow_abbrev=False, **kwargs)
 
-    def add_argument(self, *args, **kwargs):
-        """As ``argparse`` does; remembers the options' names."""
-        action = super().add_argument(*args, **kwargs)
-        self._options += action.option_strings
-        return action
+    def add_words(self, name, **kwargs):
+        """An argument of any number of words, before, between and after the
+        options; ``argparse`` alone takes none after the first options.
+
+        Arguments
+        ---------
+        name : str
+            What the words are called.
+        **kwargs
+            As for ``add_argument``.
+
+        Example
+        -------
+        >>> parser = OneLineParser(prog="semamba")
+        >>> parser.add_words("names")
+        >>> _ = parser.add_argument("--model")
+        >>> parser.parse_args(["a", "--model", "m", "b", "--", "-c"]).names
+        ['a', 'b', '-c']
+        """
+        self.add_argument(name, nargs="*", **kwargs)
+        self._words = name
 
     def parse_known_args(self, args=None, namespace=None):
         """As ``argparse`` does, but names a mistyped option first.
 
         Else ``--modle folder`` would be told that ``--model`` is missing.
         """
-        for word in sys.argv[1:] if args is None else args:
+        args = list(sys.argv[1:] if args is None else args)
+        known = self._option_string_actions
+        for word in args:
             name = word.split("=")[0]
             # what follows a command is for its own parser to judge
             if name == "--" or (self._subparsers and name[:1] != "-"):
                 break
-            if name.startswith("--") and name not in self._options:
-                self.error(
-                    f"there is no option {name}{nearest(name, self._options)}"
-                )
-        return super().parse_known_args(args, namespace)
+            if name.startswith("--") and name not in known:
+                self.error(f"there is no option {name}{nearest(name, known)}")
+        if self._words is None:
+            return super().parse_known_args(args, namespace)
+        at = args.index("--") if "--" in args else len(args)
+        options, rest = super().parse_known_args(args[:at], namespace)
+        words = [word for word in rest if word == "-" or word[:1] != "-"]
+        words = getattr(options, self._words) + words + args[at + 1 :]
+        setattr(options, self._words, words)
+        return options, [word for word in rest if word not in words]
 
     def error(self, message):
         """Ends the process with status 2."""

@@ -1,5 +1,7 @@
 """Files on one side, pairs of waves on the other.
 
+- ``audio_formats``: endings, formats and encodings of audio files
+- ``audio_folders``: the audio files of a folder
 - ``audio_source``: an audio file to read, as a stream
 - ``audio_sink``: an audio file to write, from a stream
 - ``peak_scaling``: a stream scaled to a peak of 1, which only its end tells

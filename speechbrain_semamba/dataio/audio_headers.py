@@ -3,7 +3,6 @@
 import os
 import struct
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from speechbrain.dataio import audio_io
 
@@ -13,46 +12,6 @@ from speechbrain_semamba.utils.progress import progress_bar
 MAX_LISTED = 20
 #: Before the samples of a WAV file; recordings have a few
 MAX_CHUNKS = 1000
-
-
-def list_audio_files(folder):
-    """Lists the audio files of a folder and of all folders in it.
-
-    Names that start with a dot are no speech: macOS puts such files into
-    archives, notebooks keep copies in such folders, and unfinished files
-    carry such names here.
-
-    Arguments
-    ---------
-    folder : str
-        Where to look; it need not exist.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Its files named .wav or .flac, in any case, sorted.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> for name in ("p226", ".ipynb_checkpoints"):
-    ...     (folder / name).mkdir()
-    >>> names = "b.WAV", "p226/a.flac", "._a.flac", ".ipynb_checkpoints/b.WAV"
-    >>> for name in (*names, "a.txt"):
-    ...     (folder / name).touch()
-    >>> [path.name for path in list_audio_files(folder)]
-    ['b.WAV', 'a.flac']
-    """
-    found = []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        # what os.walk is left with, it walks into
-        folders[:] = [name for name in folders if name[0] != "."]
-        found += [
-            Path(place, name)
-            for name in names
-            if name.lower().endswith((".wav", ".flac")) and name[0] != "."
-        ]
-    return sorted(found)
 
 
 def file_id(path, folder):
@@ -72,6 +31,7 @@ def file_id(path, folder):
 
     Example
     -------
+    >>> from pathlib import Path
     >>> file_id(Path("clean/p226/a.b.wav"), Path("clean"))
     'p226/a.b'
     """
@@ -97,6 +57,7 @@ def read_headers(paths, desc="Checking"):
 
     Example
     -------
+    >>> from pathlib import Path
     >>> header, fault = read_headers([Path("absent.wav")])[0]
     >>> header is None, fault.split()[0]
     (True, 'unreadable')

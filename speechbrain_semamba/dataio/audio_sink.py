@@ -9,8 +9,13 @@ from pathlib import Path
 
 import soundfile
 
+from speechbrain_semamba.dataio.audio_formats import (
+    ENCODINGS,
+    check_audio_name,
+    check_encoding,
+)
 from speechbrain_semamba.utils.messages import first_line
-from speechbrain_semamba.utils.whole_files import check_file_name, whole_file
+from speechbrain_semamba.utils.whole_files import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +32,6 @@ LOSSLESS = {
     "DOUBLE": 8,
 }
 LOSSY = {"OGG": "OPUS"}
-#: Endings that are not the format's name
-ENDINGS = {"AIF": "AIFF", "OGA": "OGG", "OPUS": "OGG"}
-#: Without a header; a pair of files
-UNFIT = "RAW", "SD2"
 #: Encodings that hold samples above full scale
 FLOATS = "FLOAT", "DOUBLE"
 #: The header of a WAV file counts bytes in 32 bits
@@ -78,17 +79,15 @@ class AudioSink:
         self.path = Path(path)
         self.rate, self.channels, self.like = rate, channels, like
         self.subtype = subtype or self._choose()
-        if subtype and not soundfile.check_format(self.format, subtype):
-            known = ", ".join(soundfile.available_subtypes(self.format))
-            raise ValueError(
-                f"{path}: {self.format} has no encoding {subtype}; it has "
-                f"{known}"
-            )
+        check_encoding(path, self.subtype)
         self.frames = 0  # that are to come, as far as known
         #: Samples above full scale that the encoding could not hold
         self.limited, self.peak = 0, 0.0
 
     def _choose(self):
+        by_ending = ENCODINGS.get(self.path.suffix[1:].upper())
+        if by_ending is not None:
+            return by_ending
         kept = self.like in LOSSLESS or LOSSY.get(self.format) == self.like
         if kept and soundfile.check_format(self.format, self.like):
             return self.like
@@ -200,41 +199,3 @@ class _Disk(io.FileIO):
         except OSError as error:
             self.error = self.error or error
         return len(data)
-
-
-def check_audio_name(path):
-    """Whether a file of this name can be written, before the work is done.
-
-    Arguments
-    ---------
-    path : str
-        The name; its ending gives the format.
-
-    Returns
-    -------
-    str
-        libsndfile's name of the format.
-
-    Raises
-    ------
-    ValueError
-        If the ending names no format that libsndfile writes.
-    OSError
-        If the folder is not there or cannot be written to, or the name is
-        that of a folder or too long.
-
-    Example
-    -------
-    >>> check_audio_name("enhanced.flac")
-    'FLAC'
-    """
-    path = Path(path)
-    name = path.suffix[1:].upper()
-    name = ENDINGS.get(name, name)
-    if name not in soundfile.available_formats() or name in UNFIT:
-        raise ValueError(
-            f"the ending of an output file names its format, such as .wav or "
-            f".flac, but {path.name!r} ends in {path.suffix!r}"
-        )
-    check_file_name(path)
-    return name

@@ -6,6 +6,7 @@ import os
 import soundfile
 import torch
 
+from speechbrain_semamba.dataio.audio_formats import name_for_libsndfile
 from speechbrain_semamba.dataio.audio_headers import count_missing_bytes
 
 logger = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class AudioSource:
 
     def _open(self):
         try:
-            return soundfile.SoundFile(str(self.path))
+            return soundfile.SoundFile(name_for_libsndfile(self.path))
         # of a .raw file it wants to be told what it holds
         except (soundfile.SoundFileError, TypeError) as error:
             raise self._unreadable(error) from error

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from speechbrain_semamba.dataio.audio_folders import list_audio_files
 from speechbrain_semamba.dataio.audio_headers import (
     file_id,
-    list_audio_files,
     raise_faults,
     read_headers,
 )

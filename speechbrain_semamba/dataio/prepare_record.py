@@ -4,7 +4,7 @@ import json
 import logging
 from pathlib import Path
 
-from speechbrain_semamba.dataio.audio_headers import list_audio_files
+from speechbrain_semamba.dataio.audio_folders import list_audio_files
 from speechbrain_semamba.utils.whole_files import check_file_name, write_json
 
 logger = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from speechbrain_semamba.dataio.audio_source import AudioSource
 from speechbrain_semamba.inference.files import (
     enhance_jobs,
     open_sink,
+    scaled,
     stream_file,
 )
 from speechbrain_semamba.inference.jobs import Job
@@ -198,13 +199,14 @@ class SEMambaEnhancement(WaveformEnhancement):
         """
         settings = EnhancementSettings.of(settings)
         source = AudioSource(filename)
-        kept = []
+        kept, sink = [], None
         if output_filename:
             sink = open_sink(output_filename, source, settings)
-            blocks = stream_file(self, source, settings, sink.path.parent)
+        blocks = scaled(stream_file(self, source, settings), settings)
+        if sink:
             sink.write(_keeping(kept, blocks))
         else:
-            kept.extend(stream_file(self, source, settings))
+            kept.extend(blocks)
         return torch.cat(kept, dim=1).squeeze(0)
 
     def enhance_files(self, pairs, **settings):

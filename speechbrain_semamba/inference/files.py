@@ -66,7 +66,9 @@ def _enhance_alone(enhancer, job, settings):
     with job.attempt():
         source = AudioSource(job.source)
         sink = open_sink(job.target, source, settings, job.subtype)
-        sink.write(stream_file(enhancer, source, settings, sink.path.parent))
+        blocks = stream_file(enhancer, source, settings)
+        blocks = job.telling(blocks, sink.rate)
+        sink.write(scaled(blocks, settings, sink.path.parent))
         job.limited = sink.limited
 
 
@@ -92,7 +94,8 @@ def _enhance_together(enhancer, jobs, settings):
             [noisy], [pair], rate, enhancer.sample_rate, settings
         )
         with job.attempt():
-            sink.write(_scaled(blocks, settings, sink.path.parent))
+            blocks = job.telling(blocks, sink.rate)
+            sink.write(scaled(blocks, settings, sink.path.parent))
             job.limited = sink.limited
 
 
@@ -140,7 +143,7 @@ def open_sink(path, source, settings, subtype=None):
     return sink
 
 
-def stream_file(enhancer, source, settings, folder=None):
+def stream_file(enhancer, source, settings):
     """Enhances a file as a stream.
 
     A file that is longer than a window is read twice: its level is that of
@@ -154,13 +157,12 @@ def stream_file(enhancer, source, settings, folder=None):
         The noisy file.
     settings : EnhancementSettings
         What is asked for.
-    folder : str
-        Where it may wait until its peak is known; None for the system's.
 
     Returns
     -------
     iterable of torch.Tensor
-        The enhanced file [channels, samples] at the rate that is asked for.
+        The enhanced file [channels, samples] at the rate that is asked for,
+        to be ``scaled`` yet.
 
     Raises
     ------
@@ -176,7 +178,7 @@ def stream_file(enhancer, source, settings, folder=None):
         def level(_):
             return gain
 
-    blocks = enhance_blocks(
+    return enhance_blocks(
         enhancer.enhance_at_level,
         _finite(source),
         source.rate,
@@ -184,10 +186,25 @@ def stream_file(enhancer, source, settings, folder=None):
         settings,
         level,
     )
-    return _scaled(blocks, settings, folder)
 
 
-def _scaled(blocks, settings, folder):
+def scaled(blocks, settings, folder=None):
+    """The last step, if it is asked for: a peak of 1.
+
+    Arguments
+    ---------
+    blocks : iterable of torch.Tensor
+        A stream [channels, samples].
+    settings : EnhancementSettings
+        What is asked for.
+    folder : str
+        Where it may wait until its peak is known; None for the system's.
+
+    Returns
+    -------
+    iterable of torch.Tensor
+        The stream, scaled or as it is.
+    """
     is_scaled = settings.pcs == "peak"
     return scaled_to_peak(blocks, folder) if is_scaled else blocks
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
-from typing import Optional
+from typing import Callable, Optional
 
 from speechbrain_semamba.dataio.audio_source import AudioSource
 from speechbrain_semamba.utils.messages import first_line, is_out_of_memory
@@ -29,6 +29,8 @@ class Job:
         Samples that were above full scale and were limited to it.
     error : str
         What went wrong, in one line; None if nothing did.
+    tell : callable
+        Called with the seconds of audio that were enhanced, again and again.
     """
 
     source: str
@@ -38,12 +40,20 @@ class Job:
     channels: int = 1
     limited: int = 0
     error: Optional[str] = None
+    tell: Optional[Callable] = None
 
     def look(self):
         """Reads duration and channels; what is wrong becomes the error."""
         with self.attempt():
             source = AudioSource(self.source)
             self.seconds, self.channels = source.seconds, source.channels
+
+    def telling(self, blocks, rate):
+        """Passes blocks [channels, samples] on, and tells how far they are."""
+        for block in blocks:
+            if self.tell is not None:
+                self.tell(block.shape[1] / rate)
+            yield block
 
     @contextlib.contextmanager
     def attempt(self):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Optional
 
-from speechbrain_semamba.processing.resampling import check_rates
+from speechbrain_semamba.utils.checks import check_rates
 from speechbrain_semamba.utils.messages import nearest
 
 

@@ -3,12 +3,12 @@
 import math
 from fractions import Fraction
 from functools import partial
-from numbers import Integral
 
 import torch
 from torchaudio.functional import resample as torchaudio_resample
 
 from speechbrain_semamba.processing.streams import in_pieces
+from speechbrain_semamba.utils.checks import check_rates
 
 # Known as "kaiser_best" (librosa, resampy). Another resampler changes the
 # scores: 48 kHz VoiceBank-DEMAND files brought to 16 kHz by two different
@@ -19,8 +19,6 @@ KAISER_BEST = {
     "resampling_method": "sinc_interp_kaiser",
     "beta": 14.769656459379492,
 }
-#: In Hz; what microphones and files have
-LOWEST, HIGHEST = 1000, 384_000
 #: Numbers of the filter that torchaudio makes, and of a block of ours
 MAX_NUMBERS = 2**22
 #: So long does a stream wait for its next piece
@@ -107,37 +105,6 @@ def resample_stream(blocks, rate_in, rate_out):
         step=ratio.denominator,
         ratio=ratio,
     )
-
-
-def check_rates(*rates):
-    """Whether rates are ones that audio has.
-
-    Arguments
-    ---------
-    *rates : int
-        In Hz, from 1,000 to 384,000.
-
-    Raises
-    ------
-    ValueError
-        If one is not.
-
-    Example
-    -------
-    >>> check_rates(16000, 0)
-    Traceback (most recent call last):
-    ValueError: a sample rate must lie in 1,000 to 384,000 Hz, found 0
-    """
-    for rate in rates:
-        if not isinstance(rate, Integral):
-            raise ValueError(
-                f"a sample rate is a whole number of Hz, found {rate!r}"
-            )
-        if not LOWEST <= rate <= HIGHEST:
-            raise ValueError(
-                f"a sample rate must lie in {LOWEST:,} to {HIGHEST:,} Hz, "
-                f"found {rate:,}"
-            )
 
 
 def _cutoff(steps_in, steps_out):

@@ -1,6 +1,10 @@
 """Checks of arguments that a yaml or a user gives."""
 
 import inspect
+from numbers import Integral
+
+#: In Hz; what microphones and files have
+LOWEST_RATE, HIGHEST_RATE = 1000, 384_000
 
 
 def check_counts(**numbers):
@@ -57,3 +61,34 @@ def check_keywords(name, function, keywords):
         inspect.signature(function).bind_partial(**keywords)
     except TypeError as error:
         raise ValueError(f"{name}: {function.__name__}() {error}") from error
+
+
+def check_rates(*rates):
+    """Whether rates are ones that audio has.
+
+    Arguments
+    ---------
+    *rates : int
+        In Hz, from 1,000 to 384,000.
+
+    Raises
+    ------
+    ValueError
+        If one is not.
+
+    Example
+    -------
+    >>> check_rates(16000, 0)
+    Traceback (most recent call last):
+    ValueError: a sample rate must lie in 1,000 to 384,000 Hz, found 0
+    """
+    for rate in rates:
+        if not isinstance(rate, Integral):
+            raise ValueError(
+                f"a sample rate is a whole number of Hz, found {rate!r}"
+            )
+        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+            raise ValueError(
+                f"a sample rate must lie in {LOWEST_RATE:,} to "
+                f"{HIGHEST_RATE:,} Hz, found {rate:,}"
+            )

@@ -41,7 +41,7 @@ def library_bars(module, more=dict):
 
 
 def progress_bar(
-    iterable,
+    iterable=None,
     desc=None,
     total=None,
     initial=0,
@@ -56,11 +56,12 @@ def progress_bar(
     Arguments
     ---------
     iterable : iterable
-        What to go through.
+        What to go through; None if ``update`` says how far it is.
     desc : str
         Title of the bar.
     total : int
-        Number of items, if the iterable does not know it.
+        Number of items, if the iterable does not know it; or another measure
+        of the whole, of which ``update`` tells parts.
     initial : int
         Items that were done before.
     disable : bool
@@ -133,10 +134,7 @@ class ProgressLines:
     def __iter__(self):
         for item in self.iterable:
             yield item
-            self.done += 1
-            self.now = self.clock()
-            if self.now - self.last_time >= SECONDS:
-                self._write_line()
+            self.update(1)
         self.close()
 
     def __enter__(self):
@@ -145,6 +143,19 @@ class ProgressLines:
     def __exit__(self, kind, error, traceback):
         if kind is None:
             self.close()
+
+    def update(self, n):
+        """Is further by so much.
+
+        Arguments
+        ---------
+        n : float
+            In the unit of the total.
+        """
+        self.done += n
+        self.now = self.clock()
+        if self.now - self.last_time >= SECONDS:
+            self._write_line()
 
     def set_postfix(self, **values):
         """Shows values at the end of the next line.
@@ -174,9 +185,9 @@ class ProgressLines:
     def __str__(self):
         gone = self.now - self.began
         title = f"{self.desc}: " if self.desc else ""
-        text = f"{title}{self.done}"
+        text = f"{title}{self.done:.0f}"
         if self.total is not None:
-            text += f"/{self.total}"
+            text += f"/{self.total:.0f}"
         text += f", {tqdm.format_interval(gone)} gone"
         left = (self.total or 0) - self.done
         if left > 0:

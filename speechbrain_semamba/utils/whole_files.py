@@ -3,9 +3,12 @@
 import contextlib
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
 import threading
+import zlib
 from pathlib import Path
 
 
@@ -184,9 +187,52 @@ def write_text(path, text):
         partial.write_text(text, encoding="utf-8")
 
 
+def remove_leftovers(folder):
+    """Removes the files that killed processes of this machine left unfinished.
+
+    Arguments
+    ---------
+    folder : str
+        Where they wrote. What a process that runs, or one of another
+        machine, has in work is not touched, and no folder.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> with whole_file(folder / "a.txt") as partial:
+    ...     _ = partial.write_text("whole")
+    ...     remove_leftovers(folder)
+    >>> [path.name for path in folder.iterdir()]
+    ['a.txt']
+    """
+    pattern = re.compile(rf"\.partial-{_machine()}-(\d+)-\d+.*")
+    for name in os.listdir(folder):
+        match = pattern.fullmatch(name)
+        if match and not _may_run(int(match[1])):
+            with contextlib.suppress(OSError):  # another one removes it too
+                os.remove(os.path.join(folder, name))
+
+
+def _may_run(pid):
+    if os.name == "nt":  # where to ask would be to kill
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _machine():
+    """Of this machine among those that share a disk, in few letters."""
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
 def _partial_name(path):
     """Of this process and thread alone, and short: names have a limit."""
-    writer = f"{os.getpid()}-{threading.get_ident()}"
+    writer = f"{_machine()}-{os.getpid()}-{threading.get_ident()}"
     # the ending tells a format, unless it is a long name's end after a dot
     ending = path.suffix if len(path.suffix) < 16 else ""
     return path.with_name(f".partial-{writer}{ending}")

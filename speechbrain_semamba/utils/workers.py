@@ -103,3 +103,27 @@ def cores_per_process():
     else:  # macOS
         cores = os.cpu_count() or 1
     return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+
+
+def use_threads(count=None):
+    """Has PyTorch compute with so many threads in this process.
+
+    Arguments
+    ---------
+    count : int
+        How many. None leaves it to PyTorch, which takes a thread for each
+        core, or as many as OMP_NUM_THREADS says; of several processes that
+        torchrun started each takes its share of the cores.
+
+    Example
+    -------
+    >>> use_threads()
+    """
+    import torch
+
+    is_shared = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) > 1
+    # torchrun sets it to 1 where a user said nothing
+    if count is None and is_shared and os.environ.get("OMP_NUM_THREADS") == "1":
+        count = cores_per_process()
+    if count is not None:
+        torch.set_num_threads(count)

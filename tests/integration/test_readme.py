@@ -1,12 +1,14 @@
 """The Python examples of README.md run as they stand."""
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 import soundfile
 import torch
 
+from speechbrain_semamba.cli import _make_parser
 from speechbrain_semamba.ops.backends import BACKENDS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -28,6 +30,17 @@ def test_python_examples(model_folder, tmp_path, monkeypatch):
     assert names["enhanced"].shape == (2, 4000)
     assert names["stretched"].shape == (1, 16000)
     assert names["stretched"].abs().max().item() == 1
+
+
+def test_shell_examples_are_what_the_command_takes():
+    lines = re.findall(
+        r"semamba (?:enhance|convert|export) .*", README.read_text()
+    )
+    shown = [line for line in lines if " model" in line and "`" not in line]
+    assert len(shown) >= 7
+    for line in shown:
+        words = shlex.split(line.split(" > ")[0])[1:]
+        assert _make_parser().parse_args(words).run
 
 
 def test_picture_of_the_architecture_shows_every_room():

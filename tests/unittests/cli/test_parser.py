@@ -56,3 +56,23 @@ def test_words_of_the_process(parser, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         parser.parse_args()
     assert "the nearest is --version" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line, words, rest",
+    [
+        ("a b", ["a", "b"], []),
+        ("a --model m b", ["a", "b"], []),
+        ("--model m a", ["a"], []),
+        ("a --model m - -- -b --c", ["a", "-", "-b", "--c"], []),
+        ("a --model m -x b", ["a", "b"], ["-x"]),
+        ("", [], []),
+    ],
+)
+def test_words_before_between_and_after_options(line, words, rest):
+    parser = OneLineParser(prog="semamba")
+    parser.add_words("names")
+    parser.add_argument("--model")
+    options, unknown = parser.parse_known_args(line.split())
+    assert options.names == words
+    assert unknown == rest

@@ -11,7 +11,7 @@ from speechbrain_semamba.dataio.audio_files import (
     read_audio_file,
     write_audio_file,
 )
-from speechbrain_semamba.dataio.audio_sink import check_audio_name
+from speechbrain_semamba.dataio.audio_formats import check_audio_name
 
 
 def wav(path, samples, subtype="PCM_16"):

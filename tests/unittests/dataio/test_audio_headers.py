@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from speechbrain_semamba.dataio.audio_folders import list_audio_files
 from speechbrain_semamba.dataio.audio_headers import (
-    list_audio_files,
     read_headers,
 )
 

@@ -188,3 +188,14 @@ def test_bars_of_speechbrain(monkeypatch):
     lines = [x for x in text.splitlines() if " gone" in x]
     assert [x.split(",")[0] for x in lines] == ["3/4", "4/4"] * 3
     assert "train_loss=" in lines[0] and "train_loss=" not in lines[2]
+
+
+def test_another_measure_than_items(lines, clock):
+    with lines(None, "Enhancing", total=90.0) as loop:
+        for _ in range(4):
+            clock.now += 20
+            loop.update(22.5)
+    assert written(loop) == [
+        "Enhancing: 45/90, 00:40 gone, 00:40 to go",
+        "Enhancing: 90/90, 01:20 gone",
+    ]

@@ -3,9 +3,12 @@
 import threading
 
 import pytest
+from forks import end_of, fork, kill_me
 from odd_names import ODD_NAMES
 
+from speechbrain_semamba.utils import whole_files
 from speechbrain_semamba.utils.whole_files import (
+    remove_leftovers,
     whole_file,
     whole_folder,
     write_text,
@@ -90,3 +93,25 @@ def test_name_of_a_folder(tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder; name a file"):
         write_text(tmp_path, "a file")
     assert not list(tmp_path.iterdir())
+
+
+def test_leftovers_of_the_dead_alone(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+
+    def die_amid(machine):
+        monkeypatch.setattr(whole_files.socket, "gethostname", lambda: machine)
+        with whole_file(path) as partial:
+            partial.touch()
+            kill_me()
+
+    for machine in ("here", "elsewhere"):
+        assert end_of(fork(die_amid, machine)) == -9
+    assert len(list(tmp_path.iterdir())) == 2
+    monkeypatch.setattr(whole_files.socket, "gethostname", lambda: "here")
+    (tmp_path / ".partial-notes.txt").touch()
+    with whole_file(path) as partial:
+        partial.touch()
+        remove_leftovers(tmp_path)
+        # its own, the other machine's, and what only looks like it
+        assert len(list(tmp_path.iterdir())) == 3
+    assert path.exists()
