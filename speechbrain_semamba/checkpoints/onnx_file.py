@@ -1,6 +1,9 @@
 """The generator as an ONNX file: a program that needs no PyTorch."""
 
+import contextlib
 import copy
+import logging
+import warnings
 from pathlib import Path
 
 import torch
@@ -58,20 +61,35 @@ def write_onnx(generator, path, n_fft=400):
     check_file_name(Path(path))
     generator = _portable(generator)
     frames = {1: torch.export.Dim("frames", max=2**24)}
-    program = torch.onnx.export(
-        generator,
-        _noise(8, n_fft),
-        input_names=INPUTS,
-        output_names=OUTPUTS,
-        opset_version=OPSET,
-        dynamo=True,
-        dynamic_shapes=(frames, frames),
-        verbose=False,
-    )
+    with _quiet():
+        program = torch.onnx.export(
+            generator,
+            _noise(8, n_fft),
+            input_names=INPUTS,
+            output_names=OUTPUTS,
+            opset_version=OPSET,
+            dynamo=True,
+            dynamic_shapes=(frames, frames),
+            verbose=False,
+        )
     with whole_file(path) as partial:
         program.save(partial)
         for frames in (1, 8, 101):
             _prove(partial, generator, _noise(frames, n_fft), name=path)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without what the exporter says of packages that it could do without."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _portable(generator):

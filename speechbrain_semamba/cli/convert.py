@@ -76,10 +76,11 @@ def _to_onnx(options):
     if options.discriminator or options.config:
         options.refuse("--to-onnx makes one file, of the generator alone")
     from speechbrain_semamba.checkpoints.onnx_file import write_onnx
-    from speechbrain_semamba.inference.models import load_model
+    from speechbrain_semamba.inference.models import find_model, load_model
     from speechbrain_semamba.utils.whole_files import check_new_file
 
     check_new_file(options.output, options.overwrite)
-    model = load_model(options.to_onnx, "cpu", "fp32").mods.enhance_model
+    source = find_model(options.to_onnx)
+    model = load_model(source, "cpu", "fp32").mods.enhance_model
     write_onnx(model.generator, options.output, n_fft=model.stft.n_fft)
     print(options.output)

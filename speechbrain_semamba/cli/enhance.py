@@ -131,10 +131,10 @@ def _add_files(parser):
 def run(options):
     """Runs the command; see the top of this file."""
     # PyTorch takes seconds to import: what can be refused is refused before
-    from speechbrain_semamba.inference import pipes
-    from speechbrain_semamba.inference.dealing import Place
+    from speechbrain_semamba.inference.folders import pipes
+    from speechbrain_semamba.inference.folders.dealing import Place
+    from speechbrain_semamba.inference.folders.plans import make_plan
     from speechbrain_semamba.inference.models import find_model
-    from speechbrain_semamba.inference.plans import make_plan
 
     settings = _settings(options)
     source = find_model(options.model)
@@ -179,8 +179,6 @@ def _settings(options):
     asked = {name: getattr(options, name, None) for name in names}
     if asked["sample_rate"] == "model":
         asked["sample_rate"] = None  # known when the model is loaded
-    if asked["window_seconds"] is not None:
-        asked["overlap_seconds"] = min(2, asked["window_seconds"] / 4)
     given = {n: value for n, value in asked.items() if value is not None}
     return EnhancementSettings.of(given)
 
@@ -204,8 +202,8 @@ def _existing(options, place):
 
 
 def _show(plan):
-    from speechbrain_semamba.inference.runs import look_ahead
-    from speechbrain_semamba.inference.showing import say
+    from speechbrain_semamba.inference.folders.runs import look_ahead
+    from speechbrain_semamba.inference.folders.showing import say
 
     failed = 0
     for job in look_ahead(plan) if plan.place.rank == 0 else ():
@@ -219,10 +217,10 @@ def _show(plan):
 
 
 def _enhance(options, settings, source, plan, names, stack):
+    from speechbrain_semamba.inference.folders.runs import Run
+    from speechbrain_semamba.inference.folders.showing import say
+    from speechbrain_semamba.inference.folders.summary import in_words
     from speechbrain_semamba.inference.models import load_model
-    from speechbrain_semamba.inference.runs import Run
-    from speechbrain_semamba.inference.showing import say
-    from speechbrain_semamba.inference.summary import in_words
     from speechbrain_semamba.utils.devices import choose_device
     from speechbrain_semamba.utils.workers import use_threads
 

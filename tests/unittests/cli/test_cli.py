@@ -96,6 +96,25 @@ def test_info_names_each_back_end(capsys):
     assert "scan pytorch: ready" in printed
     assert "scan mamba_ssm, fused mixer: " in printed
     assert "bf16" in printed
+    for name in ("soundfile", "libsndfile", "processor", "models", "device"):
+        assert f"{name}" in printed
+
+
+def test_convert_to_onnx(model_folder, tmp_path, capsys):
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name)  # of the extra onnx
+    path = tmp_path / "generator.onnx"
+    words = ["convert", "--to-onnx", str(model_folder), "-o", str(path)]
+    if torch.__version__ < (2, 8):
+        assert main(words) == 1
+        assert_one_line(capsys.readouterr().err, "torch 2.8 or newer")
+        return
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    size = path.stat().st_size
+    assert main(words) == 1
+    assert_one_line(capsys.readouterr().err, "with --overwrite")
+    assert path.stat().st_size == size
 
 
 #: A wrong use, the exit status, and what the line says
@@ -132,7 +151,7 @@ MISTAKES = [
     ("convert --generator {noisy} -o {out}", 1, "no readable weights"),
     ("convert --generator {model} -o {out}", 1, "Is a directory"),
     ("convert --generator {noisy}", 2, "required: -o/--output"),
-    ("convert -o {out}", 2, "give --generator FILE or --to-official FOLDER"),
+    ("convert -o {out}", 2, "give --generator FILE, --to-official FOLDER or"),
     ("convert --generator {no} --to-official {model} -o {out}", 2, ", one;"),
     ("convert --generator {no} -o {model}", 1, "replace it with --overwrite"),
     ("convert --generator {g} --config {no} -o {out}", 1, "No such file"),
@@ -140,6 +159,9 @@ MISTAKES = [
     ("convert --generator {g} --config {yaml} -o {out}", 1, "model_cfg.bta is"),
     ("convert --generator {g} --discriminator {g} -o {out}", 1, "its do_ fil"),
     ("convert --to-official {no} -o {out}", 1, "there is no "),
+    ("convert --to-onnx {no} -o {out}", 1, "lacks hyperparams.yaml and"),
+    ("convert --to-onnx {model} -o {no}/a.onnx", 1, "there is no folder"),
+    ("convert --to-onnx {model} --config {yaml} -o {out}", 2, "one file, of"),
     ("convert --to-official {model} -o {noisy}", 1, "with --overwrite"),
     ("convert --to-official {model} -o {empty}", 1, "is a folder; name a file"),
     ("convert --to-official {model} -o {no}/g.pth", 1, "there is no folder"),

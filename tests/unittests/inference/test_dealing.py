@@ -8,7 +8,7 @@ from forks import end_of, fork
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechbrain_semamba.inference.dealing import (
+from speechbrain_semamba.inference.folders.dealing import (
     Place,
     deal,
     forget,

@@ -5,8 +5,8 @@ import os
 import pytest
 from places import ROOT
 
-from speechbrain_semamba.inference import inputs
-from speechbrain_semamba.inference.inputs import find_inputs
+from speechbrain_semamba.inference.folders import inputs
+from speechbrain_semamba.inference.folders.inputs import find_inputs
 
 
 @pytest.fixture

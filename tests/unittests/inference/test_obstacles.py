@@ -2,9 +2,12 @@
 
 import pytest
 
-from speechbrain_semamba.inference import obstacles
-from speechbrain_semamba.inference.inputs import Input
-from speechbrain_semamba.inference.obstacles import check_free, check_outputs
+from speechbrain_semamba.inference.folders import obstacles
+from speechbrain_semamba.inference.folders.inputs import Input
+from speechbrain_semamba.inference.folders.obstacles import (
+    check_free,
+    check_outputs,
+)
 
 
 def one(tmp_path):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from speechbrain_semamba.inference import outputs
-from speechbrain_semamba.inference.inputs import Input
-from speechbrain_semamba.inference.outputs import name_outputs
+from speechbrain_semamba.inference.folders import outputs
+from speechbrain_semamba.inference.folders.inputs import Input
+from speechbrain_semamba.inference.folders.outputs import name_outputs
 
 
 @pytest.mark.parametrize(

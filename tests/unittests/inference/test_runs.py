@@ -6,12 +6,12 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_semamba.inference import runs
 from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
-from speechbrain_semamba.inference.plans import make_plan
-from speechbrain_semamba.inference.runs import Run
+from speechbrain_semamba.inference.folders import runs
+from speechbrain_semamba.inference.folders.plans import make_plan
+from speechbrain_semamba.inference.folders.runs import Run
+from speechbrain_semamba.inference.folders.showing import FileProgress
 from speechbrain_semamba.inference.settings import EnhancementSettings
-from speechbrain_semamba.inference.showing import FileProgress
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import io
 import os
 
-from speechbrain_semamba.inference.showing import say
+from speechbrain_semamba.inference.folders.showing import say
 
 
 def test_names_that_are_no_text_are_printed_as_bytes():

@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 
-from speechbrain_semamba.inference.inputs import STDIN
+from speechbrain_semamba.inference.folders.inputs import STDIN
 
 
 def spool_in(path, stack):

@@ -4,15 +4,18 @@ import os
 from dataclasses import dataclass, field
 
 from speechbrain_semamba.dataio.audio_formats import check_audio_name
-from speechbrain_semamba.inference.dealing import Place
-from speechbrain_semamba.inference.inputs import find_inputs
-from speechbrain_semamba.inference.obstacles import (
+from speechbrain_semamba.inference.folders.dealing import Place
+from speechbrain_semamba.inference.folders.inputs import find_inputs
+from speechbrain_semamba.inference.folders.obstacles import (
     check_free,
     check_outputs,
     check_report,
     check_sound,
 )
-from speechbrain_semamba.inference.outputs import is_one_file, name_outputs
+from speechbrain_semamba.inference.folders.outputs import (
+    is_one_file,
+    name_outputs,
+)
 
 
 @dataclass

@@ -28,7 +28,7 @@ class FileProgress:
 
     Example
     -------
-    >>> from speechbrain_semamba.inference.files import Job
+    >>> from speechbrain_semamba.inference.jobs import Job
     >>> jobs = [Job("a.wav", "out.wav", seconds=2.0)]
     >>> with FileProgress(jobs) as progress:
     ...     jobs[0].tell(1.5)

@@ -27,8 +27,8 @@ def name_outputs(inputs, output, ending=None):
 
     Example
     -------
-    >>> from speechbrain_semamba.inference.inputs import Input
-    >>> inputs = [Input("a.wav", "a.wav"), Input("b/c.sd2", "c.sd2")]
+    >>> from speechbrain_semamba.inference.folders.inputs import Input
+    >>> inputs = [Input("a.wav", "a.wav"), Input("b/c.mp3", "c.mp3")]
     >>> name_outputs(inputs, "out", "flac")
     ['out/a.flac', 'out/c.flac']
     >>> name_outputs(inputs[:1], "out.wav"), name_outputs(inputs[:1], "out")

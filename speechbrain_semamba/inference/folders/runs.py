@@ -4,12 +4,13 @@ import os
 import time
 from dataclasses import asdict
 
-from speechbrain_semamba.inference.dealing import deal, forget, hand_in
-from speechbrain_semamba.inference.files import Job, enhance_jobs
-from speechbrain_semamba.inference.obstacles import check_free
-from speechbrain_semamba.inference.pipes import spool_in
-from speechbrain_semamba.inference.showing import FileProgress
-from speechbrain_semamba.inference.summary import Outcome, summarize
+from speechbrain_semamba.inference.files import enhance_jobs
+from speechbrain_semamba.inference.folders.dealing import deal, forget, hand_in
+from speechbrain_semamba.inference.folders.obstacles import check_free
+from speechbrain_semamba.inference.folders.pipes import spool_in
+from speechbrain_semamba.inference.folders.showing import FileProgress
+from speechbrain_semamba.inference.folders.summary import Outcome, summarize
+from speechbrain_semamba.inference.jobs import Job
 from speechbrain_semamba.utils.whole_files import (
     remove_leftovers,
     write_json,
@@ -39,7 +40,7 @@ class Run:
 
     Example
     -------
-    >>> from speechbrain_semamba.inference.plans import make_plan
+    >>> from speechbrain_semamba.inference.folders.plans import make_plan
     >>> from speechbrain_semamba.inference.settings import EnhancementSettings
     >>> folder = getfixture("tmp_path")
     >>> (folder / "a.wav").touch()

@@ -9,8 +9,8 @@ from speechbrain_semamba.dataio.audio_formats import (
     check_encoding,
     format_of,
 )
-from speechbrain_semamba.inference.inputs import audio_endings
-from speechbrain_semamba.inference.outputs import is_one_file
+from speechbrain_semamba.inference.folders.inputs import audio_endings
+from speechbrain_semamba.inference.folders.outputs import is_one_file
 
 
 def check_outputs(inputs, targets, output):
