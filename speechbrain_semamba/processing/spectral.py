@@ -74,8 +74,21 @@ class MagPhaseSTFT(torch.nn.Module):
         self.compression = compression
         self.pad_mode = pad_mode
         self.window_fn = window_fn
+        self._check_overlap()
         window = self._make_window(torch.empty(0))
         self.register_buffer("window", window, persistent=False)
+
+    def _check_overlap(self):
+        """The way back divides by the sum of the windows' squares."""
+        squares = self._make_window(torch.empty(0).double()).square()
+        missing = -self.win_length % self.hop_length
+        sums = pad(squares, (0, missing)).view(-1, self.hop_length).sum(dim=0)
+        if sums.min() < 1e-11:  # where torch.istft gives up
+            raise ValueError(
+                "windows must overlap without gaps, but with hop_length "
+                f"{self.hop_length} and win_length {self.win_length} they leave "
+                "some; lower hop_length"
+            )
 
     def _apply(self, fn, recurse=True):
         """Makes the window anew where the module is moved or cast."""

@@ -304,3 +304,14 @@ def test_window_goes_where_the_module_goes():
 def test_transforms_that_cannot_be(options):
     with pytest.raises(ValueError, match="found "):
         MagPhaseSTFT(**options)
+
+
+def test_windows_that_leave_gaps():
+    """``torch.istft`` would fail at the first wave."""
+    with pytest.raises(ValueError, match="hop_length 400 and win_length 400"):
+        MagPhaseSTFT(hop_length=400)
+    for hop_length in (1, 133, 200, 399):
+        stft = MagPhaseSTFT(hop_length=hop_length)
+        wav = torch.randn(1, 2000)
+        assert stft.synthesize(*stft.analyze(wav), 2000).shape == wav.shape
+    MagPhaseSTFT(hop_length=400, window_fn=torch.ones)
