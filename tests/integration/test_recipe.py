@@ -88,7 +88,7 @@ def test_log_has_each_epoch_once(run_folder):
 
 def test_resumed_run_goes_on_with_its_learning_rate(run_folder):
     log = (run_folder / "train_log.txt").read_text()
-    rates = [float(x) for x in re.findall(r"lr: (\S+) ", log)]
+    rates = [float(x) for x in re.findall(r"\blr: (\S+) ", log)]
     assert rates[1] == pytest.approx(0.925 * rates[0], rel=1e-2)
     assert rates[1] < rates[0]
 
@@ -440,7 +440,7 @@ def test_finished_run_is_left_as_it_is(
 @pytest.mark.parametrize(
     "option, message",
     [
-        ("--test_dataloader_opts={batch_size: 2}", "must be 1, so that"),
+        ("--test_dataloader_opts={batch_size: 0}", "positive integer value"),
         ("--grad_accumulation_factor=0", "from 1 on, found 0"),
         ("--device=nowhere", "nowhere"),
         ("--sample_rate=48000", "PESQ is defined at 16,000 and 8,000 Hz"),
