@@ -122,4 +122,4 @@ def _metrics(options):
                 f"there is no metric {name!r}{nearest(name, METRICS)}; there "
                 f"are {', '.join(METRICS)}"
             )
-    return list(dict.fromkeys(names))
+    return [name for name in METRICS if name in names]

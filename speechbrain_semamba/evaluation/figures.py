@@ -12,14 +12,14 @@ from speechbrain_semamba.utils.whole_files import check_file_name, whole_file
 #: What lies further below the loudest point is black
 RANGE_DB = 70
 #: In inches: as wide as a README is shown, whatever there is to see
-WIDTH, NARROWEST = 8.4, 1.8
+WIDTH, NARROWEST, HEIGHT = 8.4, 1.8, 3.9
 #: Of an inch
 DOTS = 120
 #: Frames are that long, in seconds, and a quarter of it apart
 FRAME = 0.025
 
 
-def spectrogram_figure(waves, sample_rate, with_waveforms=True):
+def spectrogram_figure(waves, sample_rate):
     """Draws waves side by side: levels over time and frequency.
 
     All share one scale of levels, of time and of amplitude.
@@ -30,8 +30,6 @@ def spectrogram_figure(waves, sample_rate, with_waveforms=True):
         For each title a torch.Tensor [samples].
     sample_rate : int
         In Hz; or one for each title.
-    with_waveforms : bool
-        Whether to draw the waveforms above.
 
     Returns
     -------
@@ -57,34 +55,30 @@ def spectrogram_figure(waves, sample_rate, with_waveforms=True):
     waves = {title: wave.detach().cpu() for title, wave in waves.items()}
     levels = {t: level_db(wave, rates[t]) for t, wave in waves.items()}
     top = max(level.max().item() for level in levels.values())
-    heights = [1, 2.2] if with_waveforms else [1]
-    figure = figures.Figure(
-        figsize=(
-            max(WIDTH, NARROWEST * len(waves)),
-            3.9 if with_waveforms else 2.7,
-        ),
-        layout="constrained",
-    )
+    width = max(WIDTH, NARROWEST * len(waves))
+    figure = figures.Figure(figsize=(width, HEIGHT), layout="constrained")
     panels = figure.subplots(
-        len(heights),
+        2,
         len(waves),
         sharex=True,
         sharey="row",
         squeeze=False,
-        gridspec_kw={"height_ratios": heights},
+        gridspec_kw={"height_ratios": [1, 2.2]},
     )
     for column, (title, wave) in enumerate(waves.items()):
-        if with_waveforms:
-            _draw_waveform(panels[0, column], wave, rates[title])
-        image = _draw_levels(panels[-1, column], levels[title], rates[title])
+        _draw_waveform(panels[0, column], wave, rates[title])
+        image = _draw_levels(panels[1, column], levels[title], rates[title])
         image.set_clim(top - RANGE_DB, top)
         narrow = textwrap.fill(title, 66 // len(waves) + 1)
         panels[0, column].set_title(narrow)
-        panels[-1, column].set_xlabel("time (s)")
+        panels[1, column].set_xlabel("time (s)")
+    # each panel has set them to its own
+    seconds = max(len(wave) / rates[title] for title, wave in waves.items())
+    panels[1, 0].set(xlim=(0, seconds), ylim=(0, max(rates.values()) / 2))
     panels[0, 0].set_ylabel("amplitude")
-    panels[-1, 0].set_ylabel("frequency (Hz)")
+    panels[1, 0].set_ylabel("frequency (Hz)")
     figure.colorbar(
-        image, ax=list(panels[-1]), label="level (dB)", pad=0.01, aspect=15
+        image, ax=list(panels[1]), label="level (dB)", pad=0.01, aspect=15
     )
     return figure
 
