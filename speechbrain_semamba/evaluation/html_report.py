@@ -195,7 +195,11 @@ def _examples(result, kinds, best, worst):
 
 
 def _look_and_listen(waves, rate):
-    waves = {kind: wave[: SECONDS * rate] for kind, wave in waves.items()}
+    # what is not finite can be neither drawn nor heard
+    waves = {
+        kind: wave[: SECONDS * rate].nan_to_num(0, 0, 0)
+        for kind, wave in waves.items()
+    }
     # one gain for all, so that a system's loudness is heard
     peak = max(wave.abs().max().item() for wave in waves.values())
     gain = 1 / max(1, peak)

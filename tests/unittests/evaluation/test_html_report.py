@@ -92,6 +92,14 @@ def test_sounds_are_cut(monkeypatch):
     assert soundfile.info(io.BytesIO(data)).frames == 16000
 
 
+def test_what_is_not_finite_is_silence():
+    wave = torch.tensor([0.5, torch.nan, -torch.inf, 0.25]).repeat(1000)
+    found = html_report._look_and_listen({"a": wave}, 16000)
+    sound = base64.b64decode(found["sounds"]["a"].split(",")[1])
+    heard, _ = soundfile.read(io.BytesIO(sound))
+    assert heard[:4].tolist() == [0.5, 0, 0, 0.25]
+
+
 def test_what_has_no_score_says_why(page):
     text = page.read_text(encoding="utf-8")
     assert '<td title="broken file">–</td>' in text
