@@ -49,7 +49,7 @@ def add_arguments(parser):
         "--workers",
         type=whole_number,
         metavar="N",
-        help="processes, one for each core by default",
+        help="processes, at most and by default one for each core",
     )
     parser.set_defaults(refuse=parser.error)
 

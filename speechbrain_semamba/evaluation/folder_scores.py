@@ -109,9 +109,9 @@ def _warn_of_missing(missing, folders):
     for kind, names in missing.items():
         if names:
             logger.warning(
-                "%d files are missing in %s, the others' are not scored:\n%s",
-                len(names),
+                "missing in %s, so not scored, are %d files:\n%s",
                 folders[kind],
+                len(names),
                 listed(names),
             )
 

@@ -5,6 +5,11 @@ from typing import NamedTuple
 from speechbrain_semamba.evaluation.metrics import METRICS
 
 NOTHING = "–"
+DIFFERENCES = (
+    "Mean of the files' differences [its interval], p of no difference "
+    "(paired bootstrap, two-sided, no correction for several tests); in how "
+    "many files it is better, worse, the same."
+)
 
 
 class Table(NamedTuple):
@@ -15,7 +20,7 @@ class Table(NamedTuple):
     title : str
         A few words.
     note : str
-        How to read it.
+        How to read it; may be empty.
     header : list of str
         Titles of the columns.
     rows : list of list of str
@@ -72,7 +77,10 @@ def summary_tables(summary):
     [['pesq', '2.000 ± – [2.000, 2.000]']]
     """
     found = [_score_table(summary)]
-    found += [_difference_table(part) for part in summary["differences"]]
+    for part in summary["differences"]:
+        # said once
+        note = DIFFERENCES if part is summary["differences"][0] else ""
+        found.append(_difference_table(part, note))
     if "by_snr" in summary:
         found.append(_snr_table(summary))
     return found
@@ -99,7 +107,7 @@ def _mean(found):
     return f"{found['mean']:.3f} ± {std} {_interval(found)}"
 
 
-def _difference_table(part):
+def _difference_table(part, note):
     rows = []
     for name, found in part["metrics"].items():
         difference = NOTHING
@@ -110,9 +118,7 @@ def _difference_table(part):
         rows.append([metric_title(name), difference, p, *counts])
     return Table(
         f"{part['of']} minus {part['from']}",
-        "Mean of the files' differences [its interval], p of no difference "
-        "(paired bootstrap, two-sided, no correction for several tests); in "
-        "how many files it is better, worse, the same.",
+        note,
         ["", "difference", "p", "better", "worse", "same"],
         rows,
     )
@@ -210,6 +216,7 @@ def markdown(summary, notes=()):
     parts = []
     for table in summary_tables(summary):
         parts += [f"## {table.title}", table.note, _rows(table)]
+    parts = [part for part in parts if part]
     notes = [*missing_scores(summary), *notes]
     if notes:
         parts.append("\n".join(f"- {note}" for note in notes))

@@ -60,7 +60,7 @@ def test_missing_files_are_named_and_the_others_scored(folders, caplog):
     assert result.missing["enhanced"] == ["p1/a"]
     assert result.missing["clean"] == ["p2/c"]
     assert len(caplog.messages) == 2
-    assert caplog.messages[1].endswith("scored:\np1/a")
+    assert caplog.messages[1].endswith("are 1 files:\np1/a")
 
 
 def test_many_missing_files_are_counted(folders, caplog):
@@ -70,7 +70,8 @@ def test_many_missing_files_are_counted(folders, caplog):
         path.touch()
     score_folders(folders, METRICS, 0)
     lines = caplog.messages[0].splitlines()
-    assert lines[0].startswith("25 files are missing in ")
+    assert lines[0].startswith("missing in ")
+    assert lines[0].endswith(", so not scored, are 25 files:")
     assert lines[1:3] == ["more/00", "more/01"] and len(lines) == 22
     assert lines[-1] == "... and 5 more"
 
