@@ -14,11 +14,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from spectrograms import draw_spectrograms
+from speechbrain_semamba.dataio.audio_files import read_audio_file
+from speechbrain_semamba.evaluation.figures import (
+    spectrogram_figure,
+    write_figure,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "samples" / "voicebank_mini"
 RECIPE = ROOT / "recipes" / "VoicebankDEMAND" / "SEMamba"
+SAMPLE_RATE = 16000
 NOISY = CORPUS / "noisy_testset_wav" / "p257_003.wav"
 CLEAN = CORPUS / "clean_testset_wav" / NOISY.name
 
@@ -39,6 +44,13 @@ def enhance(model_folder, enhanced):
     enhancer.enhance_file(str(NOISY), str(enhanced))
 
 
+def draw(files, picture):
+    """Draws audio files of one rate, for each title one, side by side."""
+    read = {title: read_audio_file(path) for title, path in files.items()}
+    waves = {title: wav[0] for title, (wav, _) in read.items()}
+    write_figure(spectrogram_figure(waves, SAMPLE_RATE), picture)
+
+
 def gains(scores_file):
     """Mean difference of each score, enhanced less noisy.
 
@@ -54,11 +66,10 @@ def gains(scores_file):
     """
     with open(scores_file, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    names = [k[6:] for k in rows[0] if k.startswith("noisy_")]
+    names = [name for name in rows[0] if f"noisy_{name}" in rows[0]]
     return {
         name: sum(
-            float(row[f"enhanced_{name}"]) - float(row[f"noisy_{name}"])
-            for row in rows
+            float(row[name]) - float(row[f"noisy_{name}"]) for row in rows
         )
         / len(rows)
         for name in names
@@ -73,7 +84,7 @@ def main():
     try:
         train(out)
         enhance(out / "model", out / "enhanced.wav")
-        draw_spectrograms(
+        draw(
             {"noisy": NOISY, "enhanced": out / "enhanced.wav", "clean": CLEAN},
             out / "spectrograms.png",
         )

@@ -1,6 +1,8 @@
 """The command ``semamba``, one file a command.
 
 - ``enhance``: noisy files -> enhanced ones
+- ``evaluate``: folders of files -> their scores, summary and report
+- ``plot``: files -> a picture of waveforms and spectrograms
 - ``export``: a training run -> a model folder
 - ``convert``: official weights -> a model folder, and back
 - ``info``: what is installed, and what runs here
@@ -11,13 +13,22 @@ import logging
 import sys
 
 from speechbrain_semamba import __version__
-from speechbrain_semamba.cli import convert, enhance, export, info
+from speechbrain_semamba.cli import (
+    convert,
+    enhance,
+    evaluate,
+    export,
+    info,
+    plot,
+)
 from speechbrain_semamba.cli.parser import OneLineParser
 from speechbrain_semamba.utils.mistakes import MISTAKES, mistakes_in_one_line
 
 # What a command needs is imported where it runs, so that --help is quick.
 COMMANDS = {
     "enhance": enhance,
+    "evaluate": evaluate,
+    "plot": plot,
     "export": export,
     "convert": convert,
     "info": info,

@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from speechbrain.dataio import audio_io
 
-from speechbrain_semamba.utils.messages import Faults
+from speechbrain_semamba.utils.messages import Faults, listed
 from speechbrain_semamba.utils.progress import progress_bar
 
-MAX_LISTED = 20
 #: Before the samples of a WAV file; recordings have a few
 MAX_CHUNKS = 1000
 
@@ -142,9 +141,6 @@ def raise_faults(faults, rule):
     """
     if not faults:
         return
-    more = len(faults) - MAX_LISTED
     raise Faults(
-        f"The corpus has {len(faults)} faults. {rule}\n"
-        + "\n".join(faults[:MAX_LISTED])
-        + (f"\n... and {more} more" if more > 0 else "")
+        f"The corpus has {len(faults)} faults. {rule}\n{listed(faults)}"
     )

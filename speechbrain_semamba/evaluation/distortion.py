@@ -1,4 +1,4 @@
-"""Speech against what was done to it, in dB: SI-SDR and segmental SNR."""
+"""Speech against what was done to it, in dB: SNR, segmental SNR, SI-SDR."""
 
 import numpy as np
 
@@ -44,6 +44,38 @@ def si_sdr(clean, enhanced, sample_rate=16000):
     noise = enhanced - target
     with np.errstate(divide="ignore"):
         return 10 * np.log10((target @ target) / (noise @ noise))
+
+
+@scored
+def snr(clean, noisy, sample_rate=16000):
+    """Signal-to-noise ratio, of noisy speech that is clean speech and noise.
+
+        10 log10(|c|^2 / |n - c|^2)
+
+    Arguments
+    ---------
+    clean : numpy.ndarray
+        Clean speech [samples].
+    noisy : numpy.ndarray
+        The same speech at the same level, and noise [samples].
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    float
+        In dB; infinite without noise; NaN where the clean signal is silent,
+        too short or not finite.
+
+    Example
+    -------
+    >>> clean = np.sin(np.arange(16000.0))
+    >>> round(snr(clean, 1.1 * clean), 3)
+    20.0
+    """
+    noise = noisy - clean
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10((clean @ clean) / (noise @ noise))
 
 
 @scored

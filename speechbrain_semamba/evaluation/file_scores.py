@@ -2,6 +2,7 @@
 
 from speechbrain.utils.distributed import if_main_process
 
+from speechbrain_semamba.evaluation.distortion import snr
 from speechbrain_semamba.evaluation.metrics import mean_scores
 from speechbrain_semamba.utils.distributed import gather_everywhere
 from speechbrain_semamba.utils.progress import progress_bar
@@ -20,6 +21,9 @@ class FileScores:
         Which waves to score, such as noisy and enhanced.
     num_kept : int
         Of how many files to keep the waves, to be looked at.
+    max_pending : int
+        How many files may wait for their scores, and their waves in memory,
+        before ``start`` waits as well; None for any number.
 
     Example
     -------
@@ -32,13 +36,16 @@ class FileScores:
     dict_keys(['losses', 'enhanced'])
     """
 
-    def __init__(self, pool, metrics, kinds=("enhanced",), num_kept=0):
+    def __init__(
+        self, pool, metrics, kinds=("enhanced",), num_kept=0, max_pending=None
+    ):
         self.pool = pool
         self.metrics = metrics
         self.kinds = kinds
         self.num_kept = num_kept
+        self.max_pending = max_pending
         self.kept = {}
-        self._files = {}
+        self._pending, self._scores = {}, {}
 
     def start(self, key, losses, waves):
         """Starts to score a file.
@@ -50,17 +57,24 @@ class FileScores:
         losses : dict
             Its losses, scalars by name, to go with the scores.
         waves : dict
-            Waves by kind, among them "clean" [samples].
+            Waves by kind, among them "clean" [samples]. A kind that is not
+            among them has no scores. Noisy ones are also told their SNR.
         """
+        while len(self._pending) == self.max_pending:
+            self._settle(next(iter(self._pending)))
         clean = waves["clean"].numpy()
         futures = {
             kind: self.pool.start(
                 clean, waves[kind].numpy(), self.metrics, f"{key} ({kind})"
             )
             for kind in self.kinds
+            if kind in waves
         }
-        numbers = {name: float(loss) for name, loss in losses.items()}
-        self._files[key] = numbers, futures
+        scores = {"losses": {k: float(loss) for k, loss in losses.items()}}
+        if "noisy" in futures:
+            noisy, rate = waves["noisy"].numpy(), self.pool.sample_rate
+            scores["noisy"] = {"snr": snr(clean, noisy, rate)}
+        self._pending[key] = scores, futures
         if len(self.kept) < self.num_kept:
             self.kept[key] = waves
 
@@ -80,17 +94,22 @@ class FileScores:
             For each file's id, in order, its scores by kind and its losses;
             the same on every process.
         """
-        scores = {}
-        for key, (losses, futures) in progress_bar(
-            self._files.items(),
+        for key in progress_bar(
+            list(self._pending),
             "scoring",
             disable=not (progressbar and if_main_process()),
             delay=1,
         ):
             check()
-            kinds = {kind: future.result() for kind, future in futures.items()}
-            scores[key] = {"losses": losses, **kinds}
-        return gather_everywhere(scores)
+            self._settle(key)
+        return gather_everywhere(self._scores)
+
+    def _settle(self, key):
+        """Waits for a file's scores and lets go of its waves."""
+        scores, futures = self._pending.pop(key)
+        for kind, future in futures.items():
+            scores[kind] = {**future.result(), **scores.get(kind, {})}
+        self._scores[key] = scores
 
 
 def means_by_kind(scores):

@@ -68,7 +68,7 @@ def estoi(clean, enhanced, sample_rate=16000):
 
 
 def _by_pystoi(clean, enhanced, sample_rate, extended):
-    module = import_extra("pystoi", "Scores")
+    module = import_extra("pystoi", "Scores", "eval")
     # pystoi dithers with NumPy's global generator: a score should depend on
     # nothing but the pair, and leave no trace in what others draw
     state = np.random.get_state()

@@ -1,7 +1,7 @@
 """The scores of enhanced speech, a row a metric.
 
 A score that cannot be computed is NaN, with its reason: counted, never
-dropped. The packages that compute the scores are the extra ``train`` and are
+dropped. The packages that compute the scores are the extra ``eval`` and are
 imported where used.
 """
 
@@ -28,10 +28,16 @@ class Metric(NamedTuple):
     parts : tuple of str
         The metrics whose values it takes by keyword, so that they are
         computed once although several are made of them.
+    unit : str
+        Empty where it has none.
+    lower_is_better : bool
+        As of a distance.
     """
 
     function: Callable
     parts: tuple[str, ...] = ()
+    unit: str = ""
+    lower_is_better: bool = False
 
 
 #: In the order of columns
@@ -40,12 +46,12 @@ METRICS = {
     "csig": Metric(composite.csig, tuple(composite.CSIG)),
     "cbak": Metric(composite.cbak, tuple(composite.CBAK)),
     "covl": Metric(composite.covl, tuple(composite.COVL)),
-    "ssnr": Metric(ssnr),
+    "ssnr": Metric(ssnr, unit="dB"),
     "stoi": Metric(stoi),
     "estoi": Metric(estoi),
-    "si_sdr": Metric(si_sdr),
-    "llr": Metric(llr),
-    "wss": Metric(wss),
+    "si_sdr": Metric(si_sdr, unit="dB"),
+    "llr": Metric(llr, lower_is_better=True),
+    "wss": Metric(wss, lower_is_better=True),
 }
 
 
@@ -78,9 +84,9 @@ def score(clean, enhanced, sample_rate=16000, metrics=tuple(METRICS)):
 
     def find(name):
         if name not in found:
-            function, parts = METRICS[name]
-            known = {part: find(part) for part in parts}
-            found[name] = function(clean, enhanced, sample_rate, **known)
+            row = METRICS[name]
+            known = {part: find(part) for part in row.parts}
+            found[name] = row.function(clean, enhanced, sample_rate, **known)
         return found[name]
 
     return {name: find(name) for name in metrics}

@@ -72,7 +72,7 @@ def pesq(clean, enhanced, sample_rate=16000):
     nan
     """
     check_pesq_rate(sample_rate)
-    module = import_extra("pesq", "Scores")
+    module = import_extra("pesq", "Scores", "eval")
     # the C code hangs on silence, or scores noise that is not there
     check_sound(enhanced)
     try:

@@ -1,106 +1,36 @@
-"""What a run reports: a table of scores, a file of scores, its log."""
+"""What a run reports: the scores of each file, their summary, its log."""
 
 import csv
 import io
+import math
 import re
-from collections import Counter
 from pathlib import Path
 
 from speechbrain.utils.distributed import main_process_only
 
-from speechbrain_semamba.evaluation.unscorable import reason_of
+from speechbrain_semamba.evaluation.summary import BASELINE, summarize
+from speechbrain_semamba.evaluation.summary_text import markdown
 from speechbrain_semamba.utils.whole_files import write_text
 
 
-def score_table(means, kinds=("noisy", "enhanced")):
-    """Means of the scores, a line for each kind of wave.
-
-    Arguments
-    ---------
-    means : dict
-        For each kind of wave its means by name. The names of the first kind
-        are the columns.
-    kinds : list of str
-        The kinds to show, in order.
-
-    Returns
-    -------
-    str
-        Lines of text.
-
-    Example
-    -------
-    >>> print(score_table({"noisy": {"pesq": 1.5}, "enhanced": {"pesq": 2.25}}))
-                pesq
-    noisy      1.500
-    enhanced   2.250
-    """
-    names = [name for name in means[kinds[0]] if "failed" not in name]
-    first = max(map(len, kinds))
-    lines = [" " * first + "".join(f"{name:>8}" for name in names)]
-    for kind in kinds:
-        values = "".join(f"{means[kind][name]:8.3f}" for name in names)
-        lines.append(f"{kind:{first}}" + values)
-    return "\n".join(lines)
-
-
-def missing_scores(scores, kinds=("noisy", "enhanced")):
-    """Which scores are missing, of how many files, and why.
-
-    Arguments
-    ---------
-    scores : dict
-        For each file's id its scores by kind, each a dict by name.
-    kinds : list of str
-        The kinds to look at, in order.
-
-    Returns
-    -------
-    list of str
-        Lines of text; none if no score is missing.
-
-    Example
-    -------
-    >>> from speechbrain_semamba.evaluation.unscorable import NoScore
-    >>> none = NoScore("silence")
-    >>> missing_scores({"a": {"noisy": {"pesq": none, "llr": none}}}, ["noisy"])
-    ['noisy: 1 of 1 files without pesq, llr: silence (1)']
-    """
-    lines = []
-    for kind in kinds:
-        names = {}
-        for name in next(iter(scores.values()), {}).get(kind, ()):
-            reasons = (reason_of(file[kind][name]) for file in scores.values())
-            counts = Counter(filter(None, reasons)).most_common()
-            if counts:
-                names.setdefault(tuple(counts), []).append(name)
-        for counts, alike in names.items():
-            lines.append(
-                f"{kind}: {sum(n for _, n in counts)} of {len(scores)} files "
-                f"without {', '.join(alike)}: "
-                + ", ".join(f"{reason} ({n})" for reason, n in counts)
-            )
-    return lines
-
-
 @main_process_only
-def publish(path, means, scores):
-    """Writes the scores of each file; prints their means and what is missing.
+def publish(path, scores, kinds=("noisy", "enhanced")):
+    """Writes the scores of each file; prints what is to be said of them.
 
     Arguments
     ---------
     path : str
         The CSV file to write.
-    means : dict
-        For each kind of wave its means by name.
     scores : dict
         For each file's id its scores by kind.
+    kinds : list of str
+        The kinds to show, in order.
     """
-    write_scores(path, scores)
-    print("\n".join([score_table(means), *missing_scores(scores)]))
+    write_scores(path, scores, kinds)
+    print(markdown(summarize(scores, kinds)), end="")
 
 
-def write_scores(path, scores, kinds=("noisy", "enhanced")):
+def write_scores(path, scores, kinds):
     """Writes the scores of each file; the CSV is complete or not there.
 
     Arguments
@@ -110,24 +40,58 @@ def write_scores(path, scores, kinds=("noisy", "enhanced")):
     scores : dict
         For each file's id its scores by kind, each a dict by name.
     kinds : list of str
-        The kinds to write, in order.
+        The kinds to write, named as ``score_columns`` says.
 
     Example
     -------
     >>> path = getfixture("tmp_path") / "scores.csv"
-    >>> write_scores(path, {"a": {"noisy": {"pesq": 2.0}}}, ["noisy"])
+    >>> file = {"noisy": {"pesq": 2.0}, "enhanced": {"pesq": 2.5}}
+    >>> write_scores(path, {"a": file}, ["noisy", "enhanced"])
     >>> path.read_text().split()
-    ['id,noisy_pesq', 'a,2.0000']
+    ['file,pesq,noisy_pesq', 'a,2.5000,2.0000']
     """
-    first = next(iter(scores.values()))
-    columns = [(kind, name) for kind in kinds for name in first[kind]]
+    columns = score_columns(scores, kinds)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id"] + [f"{kind}_{name}" for kind, name in columns])
+    writer.writerow(["file", *columns])
     for key, values in scores.items():
-        row = [f"{values[kind][name]:.4f}" for kind, name in columns]
+        row = [
+            f"{values[kind].get(name, math.nan):.4f}"
+            for kind, name in columns.values()
+        ]
         writer.writerow([key] + row)
     write_text(path, text.getvalue())
+
+
+def score_columns(scores, kinds):
+    """The columns of a table of files: noisy ones come last.
+
+    Arguments
+    ---------
+    scores : dict
+        For each file's id its scores by kind, each a dict by name.
+    kinds : list of str
+        The kinds to show.
+
+    Returns
+    -------
+    dict
+        Kind and name of the score, by the column's title: the name, with
+        the kind before it unless that is "enhanced".
+
+    Example
+    -------
+    >>> file = {"noisy": {"pesq": 2.0}, "enhanced": {"pesq": 2.5}}
+    >>> score_columns({"a": file}, ["noisy", "enhanced"])
+    {'pesq': ('enhanced', 'pesq'), 'noisy_pesq': ('noisy', 'pesq')}
+    """
+    columns = {}
+    for kind in sorted(kinds, key=lambda kind: kind == BASELINE):
+        prefix = "" if kind == "enhanced" else f"{kind}_"
+        # a file that cannot be read has fewer scores than others
+        for file in scores.values():
+            columns.update({f"{prefix}{n}": (kind, n) for n in file[kind]})
+    return columns
 
 
 def log_stats(train_logger, meta, **stats):

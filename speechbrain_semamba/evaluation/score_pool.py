@@ -56,9 +56,9 @@ class ScorePool:
     def __init__(self, num_workers=0, sample_rate=16000):
         # now, rather than in the midst of a run
         check_pesq_rate(sample_rate)
-        import_extra("pesq", "Scores")
-        import_extra("pystoi", "Scores")
-        import_extra("loky", "Scores")
+        import_extra("pesq", "Scores", "eval")
+        import_extra("pystoi", "Scores", "eval")
+        import_extra("loky", "Scores", "eval")
         self.sample_rate = sample_rate
         self.num_workers = min(num_workers, cores_per_process())
         #: for pairs that may be a process's death
@@ -168,7 +168,7 @@ class PendingScores:
 
 def _make_executor(num_workers):
     """PESQ holds the interpreter's lock, so threads would not help."""
-    return import_extra("loky", "Scores").ProcessPoolExecutor(
+    return import_extra("loky", "Scores", "eval").ProcessPoolExecutor(
         num_workers,
         initializer=heed_parent_alone,
         initargs=(None, os.getpid()),

@@ -1,8 +1,8 @@
 """What TensorBoard shows of a training run."""
 
-import torch
 from speechbrain.utils.distributed import main_process_only
 
+from speechbrain_semamba.evaluation.figures import spectrogram_figure
 from speechbrain_semamba.utils.extras import import_extra
 
 
@@ -20,17 +20,15 @@ class EnhancementBoard:
         Folder for TensorBoard's files.
     sample_rate : int
         Of the waves, in Hz.
-    stft : speechbrain_semamba.processing.spectral.MagPhaseSTFT
-        Makes the pictures.
     """
 
-    def __init__(self, enabled, save_dir, sample_rate, stft):
+    def __init__(self, enabled, save_dir, sample_rate):
         if enabled:  # now, rather than after an epoch
             import_extra("tensorboard", "Curves")
+            import_extra("matplotlib", "Curves")
         self.enabled = enabled
         self.save_dir = save_dir
         self.sample_rate = sample_rate
-        self.stft = stft
         self._writer = None
 
     def log_epoch(self, epoch, train, valid, files):
@@ -84,8 +82,8 @@ class EnhancementBoard:
                 self.writer.add_audio(
                     f"{name}/{kind}", wav / peak, epoch, self.sample_rate
                 )
-            picture = spectrogram_image(list(waves.values()), self.stft)
-            self.writer.add_image(name, picture, epoch)
+            picture = spectrogram_figure(waves, self.sample_rate)
+            self.writer.add_figure(name, picture, epoch)
         self.writer.flush()
 
     @property
@@ -96,29 +94,3 @@ class EnhancementBoard:
 
             self._writer = SummaryWriter(self.save_dir)
         return self._writer
-
-
-def spectrogram_image(waves, stft):
-    """Compressed magnitudes side by side, low frequencies at the bottom.
-
-    Arguments
-    ---------
-    waves : list of torch.Tensor
-        Waveforms [samples], all of one length.
-    stft : speechbrain_semamba.processing.spectral.MagPhaseSTFT
-        The spectral front end.
-
-    Returns
-    -------
-    torch.Tensor
-        Grey levels between 0 and 1 [1, freq, frames of all].
-
-    Example
-    -------
-    >>> from speechbrain_semamba.processing.spectral import MagPhaseSTFT
-    >>> spectrogram_image([torch.randn(1600)] * 3, MagPhaseSTFT()).shape
-    torch.Size([1, 201, 51])
-    """
-    mags = stft.analyze(torch.stack(waves).to(stft.window.device))[0]
-    image = torch.cat(list(mags), dim=0).T.flip(0).cpu()
-    return (image / image.max().clamp(min=1e-9))[None]

@@ -3,6 +3,7 @@
 import difflib
 import re
 
+MAX_LISTED = 20
 # what torch.save says, without an error number, when it cannot write
 TORCH_WRITES = re.compile(
     "iostream|inline_container|PytorchStreamWriter|Parent directory"
@@ -123,6 +124,29 @@ def is_out_of_memory(error):
     """
     words = "out of memory", "allocate memory", "enough memory", "bad_alloc"
     return isinstance(error, MemoryError) or any(w in str(error) for w in words)
+
+
+def listed(lines):
+    """Lines of text, of which many are counted rather than shown.
+
+    Arguments
+    ---------
+    lines : list of str
+        One a thing.
+
+    Returns
+    -------
+    str
+        The first ``MAX_LISTED``, and how many more there are.
+
+    Example
+    -------
+    >>> listed("abc" * 7).splitlines()[-2:]
+    ['b', '... and 1 more']
+    """
+    more = len(lines) - MAX_LISTED
+    rest = [f"... and {more} more"] if more > 0 else []
+    return "\n".join([*lines[:MAX_LISTED], *rest])
 
 
 def nearest(name, known):

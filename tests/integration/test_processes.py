@@ -231,6 +231,6 @@ def test_test_has_each_file_once(recipe_runs):
         rows = list(csv.DictReader(file))
     manifest = json.loads((out / "test.json").read_text())
     assert len(manifest) == 3
-    assert sorted(row["id"] for row in rows) == sorted(manifest)
+    assert sorted(row["file"] for row in rows) == sorted(manifest)
     for row in rows:
-        assert 1 < float(row["enhanced_pesq"]) < 4.7
+        assert 1 < float(row["pesq"]) < 4.7

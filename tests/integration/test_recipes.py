@@ -302,7 +302,7 @@ def test_model_folder_is_scored_without_training(pairs, call, tmp_path):
         found, _ = read_audio_file(out / "enhanced" / f"{key}.wav")
         assert (found[0] - expected).abs().max() < 2**-14
     with open(out / "test_scores.csv", newline="") as file:
-        assert {row["id"] for row in csv.DictReader(file)} == test.keys()
+        assert {row["file"] for row in csv.DictReader(file)} == test.keys()
     assert not (out / "model").exists()  # nothing was trained
 
 

@@ -246,7 +246,7 @@ class SEMambaBrain(ResumableBrain):
             {"epoch loaded": self.hparams.epoch_counter.current},
             test_stats={**means["losses"], **means["enhanced"], **noisy},
         )
-        reports.publish(self.hparams.test_scores, means, scores)
+        reports.publish(self.hparams.test_scores, scores)
 
 
 def set_up(command):

@@ -13,7 +13,7 @@ import torch
 from places import OFFICIAL, ROOT
 
 from speechbrain_semamba.checkpoints.checkpointer import WholeCheckpointer
-from speechbrain_semamba.cli import main
+from speechbrain_semamba.cli import COMMANDS, main
 from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
 from speechbrain_semamba.ops.backends import BACKENDS
 from speechbrain_semamba.processing import precision
@@ -137,6 +137,52 @@ MISTAKES = [
     ("export {no} {out}", 1, "a training run holds"),
     ("export {noisy} {out}", 1, "a training run holds"),
     ("export {model} {out}", 1, "a training run holds"),
+    ("evaluate --enhanced {wavs}", 2, "required: --clean"),
+    ("evaluate --clean {wavs}", 2, "give --enhanced FOLDER, or --compare"),
+    ("evaluate --clean {wavs} --enhanced {wavs} --compare a={wavs}", 2, ", or"),
+    ("evaluate --clean {wavs} --compare {wavs}", 2, "must be NAME=FOLDER"),
+    ("evaluate --clean {wavs} --compare noisy={wavs}", 2, "must be NAME=FOL"),
+    ("evaluate --clean {wavs} --compare a/b={wavs}", 2, "must be NAME=FOL"),
+    ("evaluate --clean {wavs} --compare a={wavs}", 2, "two systems or more"),
+    (
+        "evaluate --clean {wavs} --compare a={wavs} a={wavs}",
+        2,
+        "a name of its own, found a, a",
+    ),
+    ("evaluate --clean {no} --enhanced {wavs}", 1, "one of clean files"),
+    ("evaluate --clean {wavs} --enhanced {noisy}", 1, "of enhanced files"),
+    (
+        "evaluate --clean {wavs} --enhanced {wavs} --noisy {no}",
+        1,
+        "there is no folder",
+    ),
+    ("evaluate --clean {wavs} --enhanced {empty}", 1, "holds no .wav or .fl"),
+    ("evaluate --clean {wavs} --enhanced {fast}", 1, "one sampling rate, fo"),
+    ("evaluate --clean {fast} --enhanced {fast}", 1, "found 48,000; resample"),
+    (
+        "evaluate --clean {wavs} --enhanced {wavs} --metrics pesk,stoi",
+        2,
+        "'pesk', the nearest is pesq; there are pesq, csig",
+    ),
+    ("evaluate --clean {wavs} --enhanced {wavs} --metrics=", 2, "metric ''"),
+    ("evaluate --clean {wavs} --enhanced {wavs} --workers 0", 2, "found '0'"),
+    (
+        "evaluate --clean {wavs} --enhanced {wavs} -o {noisy}",
+        1,
+        "is a file; name a folder",
+    ),
+    (
+        "evaluate --clean {wavs} --enhanced {wavs} -o {noisy}/report",
+        1,
+        "noisy.wav",
+    ),
+    ("plot", 2, "required: FILE, -o/--output"),
+    ("plot {noisy} -o {out}", 1, "ends in '.wav'"),
+    ("plot {noisy} -o {no}/a.png", 1, "there is no folder"),
+    ("plot no.wav -o a.png", 1, "there is no file no.wav"),
+    ("plot {text} -o a.png", 1, "is not readable as audio"),
+    ("plot {noisy} {noisy} -o a.png", 2, "titles differ, found "),
+    ("plot {noisy} -o a.png --titles a b", 2, "found 2 for 1"),
     ("export {run}", 2, "required: OUT_FOLDER"),
     ("export {run} {out} {out}", 2, "unrecognized arguments: "),
     ("export {run} {out} --max_key stoi", 1, "'stoi' score; there are "),
@@ -231,6 +277,12 @@ def official_generator(path):
     return path
 
 
+def folder_of_wavs(folder, rate):
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", 0.01 * torch.randn(9000).numpy(), rate)
+    return folder
+
+
 @pytest.fixture
 def places(model_folder, noisy, tmp_path):
     """What the words of ``MISTAKES`` stand for."""
@@ -255,6 +307,8 @@ def places(model_folder, noisy, tmp_path):
         "empty": tmp_path / "empty",
         "g": tmp_path / "g.pth",
         "yaml": tmp_path / "config.yaml",
+        "wavs": folder_of_wavs(tmp_path / "wavs", 16000),
+        "fast": folder_of_wavs(tmp_path / "fast", 48000),
     }
 
 
@@ -369,7 +423,8 @@ def test_without_the_extras(tmp_path):
     """Import and inference need none of what the extras install."""
     code = (
         "import sys\n"
-        "for name in ('pesq', 'pystoi', 'tensorboard', 'loky', 'mamba_ssm'):\n"
+        "extras = 'pesq pystoi loky matplotlib jinja2 tensorboard mamba_ssm'\n"
+        "for name in extras.split():\n"
         "    sys.modules[name] = None\n"
         "import speechbrain_semamba.evaluation.metrics\n"
         "import speechbrain_semamba.checkpoints.model_folder\n"
@@ -394,5 +449,5 @@ def test_help_needs_no_torch():
         [sys.executable, "-c", code], capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
-    for command in ("enhance", "export", "convert", "info"):
+    for command in COMMANDS:
         assert command in run.stdout

@@ -92,7 +92,7 @@ def test_mean_scores_without_any():
 )
 def test_missing_package_names_the_extra(monkeypatch, package, use):
     monkeypatch.setitem(sys.modules, package, None)
-    expected = rf"need {package}; .*pip install '.\[train\]'"
+    expected = rf"need {package}; .*pip install '.\[eval\]'"
     with pytest.raises(ImportError, match=expected):
         use()
 

@@ -1,59 +1,45 @@
-"""The table, the lines and the file of a test's scores."""
+"""The file of a test's scores, and what is printed of them."""
 
 import csv
 import math
 
-from speechbrain_semamba.evaluation.file_scores import means_by_kind
+from made_scores import make_scores
+
 from speechbrain_semamba.evaluation.metrics import METRICS
-from speechbrain_semamba.evaluation.reports import (
-    missing_scores,
-    publish,
-    score_table,
-)
-from speechbrain_semamba.evaluation.unscorable import NoScore
+from speechbrain_semamba.evaluation.reports import publish, write_scores
+from speechbrain_semamba.evaluation.summary import summarize
+from speechbrain_semamba.evaluation.summary_text import markdown
 
 
-def make_scores():
-    """Of three files: one is all there, one is silent, one is short."""
-    there = {name: -10.0 - i for i, name in enumerate(METRICS)}
-    silent = {**there, "pesq": NoScore("silence"), "llr": NoScore("silence")}
-    short = dict.fromkeys(METRICS, NoScore("shorter than 0.25 s"))
-    files = {"a": there, "b": silent, "c": short}
-    return {
-        key: {"losses": {}, "noisy": there, "enhanced": file}
-        for key, file in files.items()
-    }
-
-
-def test_table_has_a_column_for_each_metric():
-    lines = score_table(means_by_kind(make_scores())).splitlines()
-    assert lines[0].split() == list(METRICS)
-    assert [line.split()[0] for line in lines[1:]] == ["noisy", "enhanced"]
-    # even three digits before the point and a sign stand apart
-    assert {len(line) for line in lines} == {8 + 8 * len(METRICS)}
-    assert lines[2].split()[1:3] == ["-10.000", "-11.000"]
-
-
-def test_reasons_are_counted():
-    both = "shorter than 0.25 s (1)"
-    others = [name for name in METRICS if name not in ("pesq", "llr")]
-    assert missing_scores(make_scores()) == [
-        f"enhanced: 2 of 3 files without pesq, llr: silence (1), {both}",
-        f"enhanced: 1 of 3 files without {', '.join(others)}: {both}",
-    ]
-    assert missing_scores({}) == []
+def read_rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_published(tmp_path, capsys):
     path, scores = tmp_path / "scores.csv", make_scores()
-    publish(path, means_by_kind(scores), scores)
-    printed = capsys.readouterr().out
-    assert "enhanced: 2 of 3 files without pesq, llr: silence (1)" in printed
-    assert printed.count("\n") == 5
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = [f"{k}_{name}" for k in ("noisy", "enhanced") for name in METRICS]
-    assert list(rows[0]) == ["id", *names]
-    assert [row["id"] for row in rows] == ["a", "b", "c"]
-    assert math.isnan(float(rows[1]["enhanced_pesq"]))
+    publish(path, scores)
+    kinds = ["noisy", "enhanced"]
+    assert capsys.readouterr().out == markdown(summarize(scores, kinds))
+    rows = read_rows(path)
+    noisy = [f"noisy_{name}" for name in (*METRICS, "snr")]
+    assert list(rows[0]) == ["file", *METRICS, *noisy]
+    assert [row["file"] for row in rows] == ["a", "b", "c"]
+    assert math.isnan(float(rows[1]["pesq"]))
     assert rows[2]["noisy_wss"] == "-19.0000"
+    assert rows[1]["noisy_snr"] == "7.0000"
+
+
+def test_systems_have_columns_of_their_own(tmp_path):
+    scores = {"a,b": {"one": {"pesq": 2.0}, "two": {"pesq": 3.0}}}
+    write_scores(tmp_path / "scores.csv", scores, ["one", "two"])
+    (row,) = read_rows(tmp_path / "scores.csv")
+    assert row == {"file": "a,b", "one_pesq": "2.0000", "two_pesq": "3.0000"}
+
+
+def test_a_broken_first_file_costs_no_column(tmp_path):
+    whole = {"pesq": 2.0, "snr": 3.0}
+    scores = {"a": {"noisy": {"pesq": math.nan}}, "b": {"noisy": whole}}
+    write_scores(tmp_path / "scores.csv", scores, ["noisy"])
+    first, second = read_rows(tmp_path / "scores.csv")
+    assert first["noisy_snr"] == "nan" and second["noisy_snr"] == "3.0000"
