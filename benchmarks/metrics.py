@@ -105,10 +105,10 @@ def times_of_metrics(pairs, repeats):
     """Median seconds of each metric over all pairs, and of all at once."""
     scores = over(pairs, score)
     variants = {"all": functools.partial(over, pairs, score)}
-    for name, (function, parts) in METRICS.items():
-        known = [{part: found[part] for part in parts} for found in scores]
+    for name, row in METRICS.items():
+        known = [{part: found[part] for part in row.parts} for found in scores]
         variants[name] = functools.partial(
-            calls_of, function, list(zip(pairs, known))
+            calls_of, row.function, list(zip(pairs, known))
         )
     times = interleaved(variants, repeats)
     return {name: statistics.median(row) for name, row in times.items()}
