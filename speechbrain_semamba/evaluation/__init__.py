@@ -11,6 +11,8 @@
 - ``dnsmos``: DNSMOS P.835 and P.808, which need no clean wave
 - ``log_mel``: what P.808 hears
 - ``distill_mos``: Distill-MOS, which needs none either
+- ``word_errors``: word error rates, of files with transcripts
+- ``recognisers``: who listens
 - ``frames``: what segmental SNR, LLR and WSS are computed of
 - ``score_pool``: pairs scored by worker processes
 - ``file_scores``: the files of a whole validation or test
