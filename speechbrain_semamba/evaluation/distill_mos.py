@@ -19,7 +19,7 @@ def distill_mos(enhanced):
     """The quality of all that is heard, by the package distillmos.
 
     Stahl and Gamper, "Distillation and pruning for scalable self-supervised
-    representation-based speech quality assessment", ICASSP 2025. The mean
+    representation-based speech quality assessment", arXiv:2502.05356. The mean
     over windows of 7.68 s, the first at the start and the last at the end; to
     a shorter wave silence is added. The level of a window does not count.
 
