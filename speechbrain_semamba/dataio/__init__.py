@@ -12,6 +12,7 @@
 - ``manifests``: split by seed, resample, write manifests
 - ``prepare_record``: what a preparation did, so that it is not done in vain
 - ``recorded_pairs``: pairs of waves, from pairs of files
+- ``transcripts``: what is said in the files
 - ``mixing``: pairs of waves, of speech, noise and rooms mixed anew
 - ``pair_reader``: datasets of pairs, and what they call for each item
 """

@@ -8,6 +8,11 @@
 - ``likelihood_ratio``: LLR, of spectral envelopes
 - ``spectral_slope``: WSS, of critical bands
 - ``composite``: CSIG, CBAK and COVL, made of the others
+- ``dnsmos``: DNSMOS P.835 and P.808, which need no clean wave
+- ``log_mel``: what P.808 hears
+- ``distill_mos``: Distill-MOS, which needs none either
+- ``word_errors``: word error rates, of files with transcripts
+- ``recognisers``: who listens
 - ``frames``: what segmental SNR, LLR and WSS are computed of
 - ``score_pool``: pairs scored by worker processes
 - ``file_scores``: the files of a whole validation or test

@@ -73,11 +73,11 @@ class ScorePool:
         Arguments
         ---------
         reference : numpy.ndarray
-            Clean speech [samples].
+            Clean speech [samples]; None if no metric needs it.
         estimate : numpy.ndarray
             Noisy or enhanced speech [samples].
         metrics : list of str
-            Keys of ``METRICS``.
+            Keys of ``METRICS`` and ``NO_REFERENCE``.
         name : str
             What to call the pair in a warning.
 
@@ -87,7 +87,7 @@ class ScorePool:
             Its ``result()`` waits for the scores, a dict by name.
         """
         job = score, reference, estimate, self.sample_rate, metrics
-        if len(reference) > SAFE_SECONDS * self.sample_rate:
+        if len(estimate) > SAFE_SECONDS * self.sample_rate:
             if not self.num_workers:
                 return PendingScores(self, None, job, name)
         try:

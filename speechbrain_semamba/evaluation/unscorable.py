@@ -7,6 +7,8 @@ import numpy as np
 
 #: PESQ needs as much; less says little in any other score
 SHORTEST_SECONDS = 0.25
+#: In Hz; what the networks that need no clean wave were trained at
+NETWORK_RATE = 16000
 
 
 class Unscorable(Exception):
@@ -104,6 +106,61 @@ def scored(function):
     return score
 
 
+def scored_alone(*names):
+    """Makes scores of a function that needs no clean wave.
+
+    The function gets the wave in float64, finite, long enough, and not
+    silent.
+
+    Arguments
+    ---------
+    *names : str
+        What its scores are called, in the order in which it returns them.
+
+    Returns
+    -------
+    callable
+        Decorates a function that maps a wave at 16 kHz to a list of scores:
+        makes it one of (enhanced, sample_rate) that returns a dict by name,
+        of ``NoScore`` where it raises ``Unscorable``.
+
+    Example
+    -------
+    >>> @scored_alone("least", "most")
+    ... def extremes(wav):
+    ...     return wav.min(), wav.max()
+    >>> extremes(np.arange(4000))
+    {'least': 0.0, 'most': 3999.0}
+    >>> extremes(np.zeros(4000))["most"].reason
+    'silence'
+    """
+
+    def decorate(function):
+        @functools.wraps(function)
+        def score(enhanced, sample_rate=NETWORK_RATE):
+            wav = np.asarray(enhanced, dtype=np.float64)
+            if wav.ndim != 1:
+                raise ValueError(
+                    "Scores without a clean wave need one wave [samples], "
+                    f"found the shape {wav.shape}; score channels one by one"
+                )
+            if sample_rate != NETWORK_RATE:
+                raise ValueError(
+                    f"The scores {', '.join(names)} are defined at "
+                    f"{NETWORK_RATE:,} Hz, found {sample_rate:,}; resample"
+                )
+            try:
+                _check_waves(sample_rate, wav)
+                check_sound(wav)
+                return dict(zip(names, map(float, function(wav))))
+            except Unscorable as reason:
+                return dict.fromkeys(names, NoScore(str(reason)))
+
+        return score
+
+    return decorate
+
+
 def check_sound(wav):
     """Whether a wave is more than silence.
 
@@ -131,8 +188,12 @@ def _check_pair(clean, enhanced, sample_rate):
             "Scores need two waves [samples] of one length, found the shapes "
             f"{clean.shape} and {enhanced.shape}; cut or pad one of them"
         )
-    if len(clean) < SHORTEST_SECONDS * sample_rate:
-        raise Unscorable(f"shorter than {SHORTEST_SECONDS} s")
-    if not (np.isfinite(clean).all() and np.isfinite(enhanced).all()):
-        raise Unscorable("not finite")
+    _check_waves(sample_rate, clean, enhanced)
     check_sound(clean)
+
+
+def _check_waves(sample_rate, *waves):
+    if len(waves[0]) < SHORTEST_SECONDS * sample_rate:
+        raise Unscorable(f"shorter than {SHORTEST_SECONDS} s")
+    if not all(np.isfinite(wav).all() for wav in waves):
+        raise Unscorable("not finite")

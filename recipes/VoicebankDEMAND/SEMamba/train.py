@@ -47,9 +47,7 @@ from speechbrain_semamba.utils.distributed import call_on_main, leave_group
 from speechbrain_semamba.utils.mistakes import MISTAKES, mistakes_in_one_line
 
 MISHAPS = OSError, TrainingStopped, UnfitCheckpoint, UnusableFile
-IF_SHORT = (
-    "lower batch_size (raise grad_accumulation_factor) or segment_seconds"
-)
+IF_SHORT = "lower batch_size or segment_seconds"
 in_one_line = partial(mistakes_in_one_line, "train.py", if_short=IF_SHORT)
 #: Whose gradient need not wait for the discriminator
 PART = "phase_decoder"
