@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_semamba.dataio.audio_headers import file_id, list_audio_files
+from speechbrain_semamba.dataio.audio_folders import list_audio_files
+from speechbrain_semamba.dataio.audio_headers import file_id
 
 
 class Pairing(NamedTuple):
