@@ -1,6 +1,7 @@
-"""Scores enhanced files against clean ones: table, summary, report."""
+"""Scores enhanced files, against clean ones or alone: summary, report."""
 
 import argparse
+import contextlib
 import os
 import re
 
@@ -15,10 +16,10 @@ def add_arguments(parser):
     """Declares what the command line may say."""
     parser.add_argument(
         "--clean",
-        required=True,
         metavar="FOLDER",
         help="clean files; others are paired with them by their path below "
-        "their folder, without the ending",
+        "their folder, without the ending. Without them the scores are those "
+        "that need none (extra mos)",
     )
     parser.add_argument("--enhanced", metavar="FOLDER", help="what to score")
     parser.add_argument(
@@ -43,7 +44,20 @@ def add_arguments(parser):
     parser.add_argument(
         "--metrics",
         metavar="NAME,NAME",
-        help="those to compute, such as pesq,stoi; all by default",
+        help="those to compute, such as pesq,stoi; by default all that need "
+        "a clean file, or without one all that need none",
+    )
+    parser.add_argument(
+        "--wer",
+        metavar="FOLDER",
+        help="transcripts, a .txt for each file: how many of the words a "
+        "recogniser gets wrong",
+    )
+    parser.add_argument(
+        "--asr",
+        metavar="MODEL",
+        help="the recogniser: pocketsphinx (extra asr, the default), or the "
+        "folder or hub id of a SpeechBrain model",
     )
     parser.add_argument(
         "--workers",
@@ -67,7 +81,7 @@ def run(options):
         check_extras()
         folder_report.check_folder(options.output)
     workers = options.workers or cores_per_process()
-    result = score_folders(folders, metrics, workers)
+    result = score_folders(folders, metrics, workers, _listener(options))
     summary = folder_report.summarize_folders(result)
     print(folder_report.text_of(summary), end="")
     if options.output is not None:
@@ -90,7 +104,8 @@ def _folders(options):
             "--compare takes two systems or more, each with a name of its "
             f"own, found {', '.join(names)}"
         )
-    folders = {"clean": options.clean, **dict(systems)}
+    folders = {"clean": options.clean} if options.clean else {}
+    folders.update(systems)
     if options.noisy is not None:
         folders["noisy"] = options.noisy
     for kind, folder in folders.items():
@@ -113,13 +128,64 @@ def _named_folder(text):
 
 
 def _metrics(options):
-    from speechbrain_semamba.evaluation.metrics import METRICS
+    from speechbrain_semamba.evaluation.metrics import (
+        METRICS,
+        NO_REFERENCE,
+        check_packages,
+    )
 
-    names = METRICS if options.metrics is None else options.metrics.split(",")
+    known = [*METRICS, *NO_REFERENCE]
+    if options.metrics is not None:
+        names = options.metrics.split(",")
+    else:
+        names = METRICS if options.clean else _installed(NO_REFERENCE)
     for name in names:
-        if name not in METRICS:
+        if name not in known:
             options.refuse(
-                f"there is no metric {name!r}{nearest(name, METRICS)}; there "
-                f"are {', '.join(METRICS)}"
+                f"there is no metric {name!r}{nearest(name, known)}; there "
+                f"are {', '.join(known)}"
             )
-    return [name for name in METRICS if name in names]
+        if name in METRICS and not options.clean:
+            options.refuse(
+                f"{name} needs clean files: give --clean FOLDER, or choose of "
+                f"{', '.join(NO_REFERENCE)}"
+            )
+    check_packages([name for name in names if name in NO_REFERENCE])
+    return [name for name in known if name in names]
+
+
+def _installed(metrics):
+    """Those whose packages are there; all, to be missed, if there is none."""
+    from speechbrain_semamba.evaluation.metrics import check_packages
+
+    found = []
+    for name in metrics:
+        with contextlib.suppress(ImportError):
+            check_packages([name])
+            found.append(name)
+    return found or list(metrics)
+
+
+def _listener(options):
+    """What makes ``WordErrorRates`` of the files' names and kinds."""
+    if options.wer is None:
+        if options.asr is not None:
+            options.refuse("--asr needs transcripts: give --wer FOLDER")
+        return None
+    if not os.path.isdir(options.wer):
+        raise NotADirectoryError(
+            f"there is no folder {options.wer}; name one of transcripts"
+        )
+    from speechbrain_semamba.dataio.transcripts import read_transcripts
+    from speechbrain_semamba.evaluation.recognisers import (
+        POCKETSPHINX,
+        make_recogniser,
+    )
+    from speechbrain_semamba.evaluation.word_errors import WordErrorRates
+
+    def listen(names, kinds):
+        texts = read_transcripts(options.wer, names)
+        recogniser = make_recogniser(options.asr or POCKETSPHINX)
+        return WordErrorRates(recogniser, texts, kinds)
+
+    return listen

@@ -15,7 +15,7 @@ def histogram(name, columns):
     Arguments
     ---------
     name : str
-        A key of ``METRICS``.
+        A key of ``COLUMNS``.
     columns : dict
         For each kind its scores [files]; those that are not finite are left
         out.
@@ -60,7 +60,7 @@ def scatter(name, across, upward):
     Arguments
     ---------
     name : str
-        A key of ``METRICS``.
+        A key of ``COLUMNS``.
     across : tuple
         Title and scores [files] of the kind to the right.
     upward : tuple

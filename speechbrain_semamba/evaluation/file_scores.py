@@ -57,12 +57,13 @@ class FileScores:
         losses : dict
             Its losses, scalars by name, to go with the scores.
         waves : dict
-            Waves by kind, among them "clean" [samples]. A kind that is not
-            among them has no scores. Noisy ones are also told their SNR.
+            Waves [samples] by kind, among them "clean" if a metric needs it.
+            A kind that is not among them has no scores. Noisy ones are also
+            told their SNR.
         """
         while len(self._pending) == self.max_pending:
             self._settle(next(iter(self._pending)))
-        clean = waves["clean"].numpy()
+        clean = waves["clean"].numpy() if "clean" in waves else None
         futures = {
             kind: self.pool.start(
                 clean, waves[kind].numpy(), self.metrics, f"{key} ({kind})"
@@ -71,7 +72,7 @@ class FileScores:
             if kind in waves
         }
         scores = {"losses": {k: float(loss) for k, loss in losses.items()}}
-        if "noisy" in futures:
+        if "noisy" in futures and clean is not None:
             noisy, rate = waves["noisy"].numpy(), self.pool.sample_rate
             scores["noisy"] = {"snr": snr(clean, noisy, rate)}
         self._pending[key] = scores, futures

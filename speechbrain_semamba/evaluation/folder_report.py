@@ -1,5 +1,6 @@
 """What ``semamba evaluate`` says and writes."""
 
+import math
 from pathlib import Path
 
 from speechbrain_semamba.evaluation.folder_scores import tell_cut
@@ -28,16 +29,25 @@ def summarize_folders(result):
     -------
     dict
         That of ``summarize``, and ``sample_rate``, ``pesq_band``,
-        ``missing``, ``broken``, ``cut``.
+        ``missing``, ``broken``, ``cut``, ``words``.
     """
     return {
         "sample_rate": result.rate,
-        "pesq_band": PESQ_BANDS[result.rate],
+        "pesq_band": PESQ_BANDS.get(result.rate),
         **summarize(result.scores, kinds_of(result)),
         "missing": result.missing,
         "broken": {str(path): why for path, why in result.broken.items()},
         "cut": result.cut,
+        "words": {k: _counts(found) for k, found in result.words.items()},
     }
+
+
+def _counts(words):
+    """Errors over all words of a kind, without those of each file."""
+    counts = words._asdict()
+    del counts["rates"]
+    rate = counts.pop("rate")
+    return {"rate": rate if math.isfinite(rate) else None, **counts}
 
 
 def kinds_of(result):
@@ -73,7 +83,7 @@ def tell_files(summary):
     Example
     -------
     >>> summary = {"sample_rate": 8000, "pesq_band": "nb", "metrics": ["pesq"]}
-    >>> summary.update(missing={"enhanced": ["b"]}, broken={}, cut={})
+    >>> summary.update(missing={"enhanced": ["b"]}, broken={}, cut={}, words={})
     >>> tell_files(summary)
     ['8 kHz: PESQ is narrow band, not to be compared with wide band', \
 'missing among the enhanced files, so not scored: b']
@@ -83,6 +93,14 @@ def tell_files(summary):
         notes.append(
             "8 kHz: PESQ is narrow band, not to be compared with wide band"
         )
+    notes += [
+        f"word error rate of {kind} files: {found['rate']:.1f} % of "
+        f"{found['words']} words ({found['substitutions']} substituted, "
+        f"{found['deletions']} deleted, {found['insertions']} inserted; upper "
+        "case, no punctuation)"
+        for kind, found in summary["words"].items()
+        if found["rate"] is not None
+    ]
     notes += [
         f"missing among the {kind} files, so not scored: {_few(names)}"
         for kind, names in summary["missing"].items()

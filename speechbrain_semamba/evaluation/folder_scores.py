@@ -9,6 +9,7 @@ from speechbrain_semamba.evaluation.aligned_files import (
     read_aligned,
 )
 from speechbrain_semamba.evaluation.file_scores import FileScores
+from speechbrain_semamba.evaluation.metrics import NO_REFERENCE
 from speechbrain_semamba.evaluation.pairing import pair_files
 from speechbrain_semamba.evaluation.score_pool import ScorePool
 from speechbrain_semamba.evaluation.unscorable import NoScore
@@ -39,6 +40,9 @@ class FolderScores(NamedTuple):
         What is wrong with a file, by its path.
     cut : dict
         For each name whose files differ in length, the samples cut off.
+    words : dict
+        ``WordErrors`` by kind, the clean files' among them; empty if nobody
+        listened.
     """
 
     scores: dict
@@ -47,9 +51,10 @@ class FolderScores(NamedTuple):
     missing: dict
     broken: dict
     cut: dict
+    words: dict
 
 
-def score_folders(folders, metrics, num_workers):
+def score_folders(folders, metrics, num_workers, listen=None):
     """Scores the files that several folders have in common.
 
     What is missing, broken or of another length is told as a warning; a
@@ -58,11 +63,14 @@ def score_folders(folders, metrics, num_workers):
     Arguments
     ---------
     folders : dict
-        Folder of each kind: clean, then what to score against it.
+        Folder of each kind: clean, if a metric needs it, then what to score.
     metrics : list of str
-        Keys of ``METRICS``.
+        Keys of ``METRICS`` and ``NO_REFERENCE``.
     num_workers : int
         Number of processes.
+    listen : callable
+        From the names of the files makes their ``WordErrorRates``; None for
+        none.
 
     Returns
     -------
@@ -80,6 +88,8 @@ def score_folders(folders, metrics, num_workers):
     files, missing = pair_files(folders)
     _warn_of_missing(missing, folders)
     rate, broken = check_files(files)
+    _check_rate(rate, metrics, listen)
+    words = listen and listen(list(files), list(folders))
     with contextlib.closing(ScorePool(num_workers, rate)) as pool:
         kinds = [kind for kind in folders if kind != "clean"]
         scoring = FileScores(
@@ -93,8 +103,10 @@ def score_folders(folders, metrics, num_workers):
             readable[name] = {kind: paths[kind] for kind in waves}
             if lost:
                 cut[name] = lost
-            if "clean" in waves:
+            if "clean" in waves or "clean" not in folders:
                 scoring.start(name, {}, waves)
+            if words:
+                words.add(name, {k: wave.numpy() for k, wave in waves.items()})
         scores = scoring.finish(progressbar=True)
     _warn_of_files(broken, cut, rate)
     nothing = dict.fromkeys(metrics, NoScore(BROKEN))
@@ -102,7 +114,22 @@ def score_folders(folders, metrics, num_workers):
         name: {kind: scores.get(name, {}).get(kind, nothing) for kind in kinds}
         for name in files
     }
-    return FolderScores(whole, readable, rate, missing, broken, cut)
+    words = words.finish() if words else {}
+    for kind in kinds if words else ():
+        for name, found in whole.items():
+            rate_of = words[kind].rates.get(name, NoScore(BROKEN))
+            found[kind] = {**found[kind], "wer": rate_of}
+    return FolderScores(whole, readable, rate, missing, broken, cut, words)
+
+
+def _check_rate(rate, metrics, listen):
+    alone = [name for name in metrics if name in NO_REFERENCE]
+    alone += ["wer"] if listen else []
+    if alone and rate != 16000:
+        raise ValueError(
+            f"{', '.join(alone)} are defined at 16,000 Hz, found {rate:,}; "
+            "resample the files"
+        )
 
 
 def _warn_of_missing(missing, folders):

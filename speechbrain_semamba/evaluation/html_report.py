@@ -13,7 +13,7 @@ import soundfile
 from speechbrain_semamba.evaluation import charts
 from speechbrain_semamba.evaluation.aligned_files import read_aligned
 from speechbrain_semamba.evaluation.figures import DOTS, spectrogram_figure
-from speechbrain_semamba.evaluation.metrics import METRICS
+from speechbrain_semamba.evaluation.metrics import COLUMNS
 from speechbrain_semamba.evaluation.reports import score_columns
 from speechbrain_semamba.evaluation.summary import BASELINE
 from speechbrain_semamba.evaluation.summary_text import (
@@ -29,6 +29,8 @@ from speechbrain_semamba.utils.whole_files import write_text
 PAGE = Path(__file__).with_name("page")
 #: Files to hear and see, of the best and of the worst
 EXAMPLES = 10
+#: What makes a file the best, if it was computed
+RANKING = "pesq", "ovrl"
 #: Of each of them, so that the page stays small enough for a phone
 SECONDS = 10
 
@@ -72,7 +74,8 @@ def write_page(path, result, summary, notes):
         undefined=jinja2.StrictUndefined,
     )
     kinds = list(summary["scores"])
-    ranking = "pesq" if "pesq" in summary["metrics"] else summary["metrics"][0]
+    known = [name for name in RANKING if name in summary["metrics"]]
+    ranking = (known or summary["metrics"])[0]
     best, worst = extremes(result.scores, systems_of(kinds)[0], ranking)
     page = environment.get_template("report.html").render(
         tables=summary_tables(summary),
@@ -136,7 +139,7 @@ def extremes(scores, kind, name, count=EXAMPLES):
     >>> extremes(scores, "enhanced", "pesq")
     (['c', 'b'], ['a'])
     """
-    sign = 1 if METRICS[name].lower_is_better else -1
+    sign = 1 if COLUMNS[name].lower_is_better else -1
     scored = {key: sign * file[kind][name] for key, file in scores.items()}
     known = [key for key in scored if math.isfinite(scored[key])]
     ranked = sorted(known, key=scored.get)
@@ -189,7 +192,7 @@ def _examples(result, kinds, best, worst):
         yield {
             "group": group,
             "name": name,
-            "whole": len(waves["clean"]) / result.rate,
+            "whole": len(next(iter(waves.values()))) / result.rate,
             **_look_and_listen(waves, result.rate),
         }
 

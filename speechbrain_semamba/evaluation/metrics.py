@@ -69,6 +69,12 @@ NO_REFERENCE = {
     "p808": Metric(p808, packages=_DNSMOS),
     "distill": Metric(distill_mos, packages=("distillmos",)),
 }
+#: All that a table of scores may show; word errors are counted elsewhere
+COLUMNS = {
+    **METRICS,
+    **NO_REFERENCE,
+    "wer": Metric(None, unit="%", lower_is_better=True),
+}
 
 
 def check_packages(metrics):

@@ -3,7 +3,7 @@
 import math
 
 from speechbrain_semamba.evaluation import tables
-from speechbrain_semamba.evaluation.metrics import METRICS, mean_scores
+from speechbrain_semamba.evaluation.metrics import COLUMNS, mean_scores
 
 #: What a system is to improve on
 BASELINE = "noisy"
@@ -26,7 +26,7 @@ def summarize(scores, kinds):
     dict
         Of what JSON holds: ``files``, ``metrics``, ``bootstrap``, ``scores``
         (see ``tables.describe``) by kind and metric, ``differences`` (see
-        ``tables.compare``), and ``by_snr`` if noisy files were scored.
+        ``tables.compare``), and ``by_snr`` if the SNR of noisy files is known.
 
     Example
     -------
@@ -39,7 +39,7 @@ def summarize(scores, kinds):
     """
     systems = [kind for kind in kinds if kind != BASELINE]
     first = next(iter(scores.values()), {}).get(systems[0], ())
-    metrics = [name for name in METRICS if name in first]
+    metrics = [name for name in COLUMNS if name in first]
     columns = {
         kind: {
             name: [file[kind][name] for file in scores.values()]
@@ -66,7 +66,7 @@ def summarize(scores, kinds):
             for a, b in compared
         ],
     }
-    if BASELINE in kinds:
+    if BASELINE in kinds and "snr" in next(iter(scores.values()))[BASELINE]:
         summary["by_snr"] = _by_snr(scores, kinds, metrics)
     return summary
 
@@ -74,7 +74,7 @@ def summarize(scores, kinds):
 def _differ(columns, others):
     return {
         name: tables.compare(
-            values, others[name], METRICS[name].lower_is_better
+            values, others[name], COLUMNS[name].lower_is_better
         )
         for name, values in columns.items()
     }

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from speechbrain_semamba.evaluation.metrics import METRICS
+from speechbrain_semamba.evaluation.metrics import COLUMNS
 
 NOTHING = "–"
 DIFFERENCES = (
@@ -39,7 +39,7 @@ def metric_title(name):
     Arguments
     ---------
     name : str
-        A key of ``METRICS``.
+        A key of ``COLUMNS``.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def metric_title(name):
     >>> metric_title("pesq"), metric_title("ssnr"), metric_title("llr")
     ('pesq', 'ssnr (dB)', 'llr ↓')
     """
-    row = METRICS[name]
+    row = COLUMNS[name]
     unit = f" ({row.unit})" if row.unit else ""
     return f"{name}{unit}{' ↓' if row.lower_is_better else ''}"
 

@@ -96,9 +96,10 @@ class WordErrorRates:
         key : str
             The file's id.
         waves : dict
-            Waves [samples] at 16 kHz, numpy.ndarray by kind.
+            Waves [samples] at 16 kHz, numpy.ndarray by kind; one that is
+            not among them is passed over.
         """
-        for kind in self.kinds:
+        for kind in filter(waves.__contains__, self.kinds):
             wav = np.asarray(waves[kind])
             if not self.said[key]:
                 self._without[kind][key] = NoScore("no words in its transcript")

@@ -8,8 +8,13 @@ import pytest
 import soundfile
 from small_corpus import NAMES, make_corpus, make_waves, write_waves
 
+from speechbrain_semamba.evaluation.folder_report import (
+    summarize_folders,
+    text_of,
+)
 from speechbrain_semamba.evaluation.folder_scores import score_folders
-from speechbrain_semamba.evaluation.metrics import score
+from speechbrain_semamba.evaluation.metrics import NO_REFERENCE, Metric, score
+from speechbrain_semamba.evaluation.word_errors import WordErrorRates
 
 METRICS = ["si_sdr", "ssnr"]
 
@@ -145,3 +150,63 @@ def test_nothing_that_can_be_read(folders):
         (folder / "a.wav").write_text("no audio")
     with pytest.raises(ValueError, match="none of the 3 files can be scored"):
         score_folders(folders, METRICS, 0)
+
+
+@pytest.fixture
+def level_alone(monkeypatch):
+    """In place of a network: a score that depends on the wave alone."""
+
+    def level(wave, sample_rate):
+        return {"sig": float(abs(wave).mean())}
+
+    monkeypatch.setitem(NO_REFERENCE, "sig", Metric(level))
+
+
+def test_without_clean_files(folders, level_alone):
+    waves = make_waves()
+    del folders["clean"]
+    result = score_folders(folders, ["sig"], 0)
+    assert list(result.scores) == list(NAMES)
+    for name, file in result.scores.items():
+        for kind in ("enhanced", "noisy"):
+            expected = abs(waves[kind][name]).mean()
+            assert file[kind] == {"sig": pytest.approx(expected, rel=1e-5)}
+    summary = summarize_folders(result)
+    assert summary["metrics"] == ["sig"] and "by_snr" not in summary
+    assert "sig" in text_of(summary)
+
+
+def test_words_are_counted_in_all_kinds(folders):
+    heard = {}
+
+    def listen(names, kinds):
+        assert names == list(NAMES) and kinds == ["clean", "enhanced", "noisy"]
+        texts = dict.fromkeys(names, "One two three four.")
+        # one word less in each wave that it hears
+        return WordErrorRates(recognise, texts, kinds)
+
+    def recognise(wav):
+        heard[len(heard)] = wav
+        return ["ONE", "TWO", "THREE", "FOUR"][: 4 - (len(heard) - 1) % 3]
+
+    (folders["enhanced"] / "p1/b.wav").write_text("no audio")
+    result = score_folders(folders, ["si_sdr"], 0, listen)
+    first = result.scores["p1/a"]
+    assert first["enhanced"]["wer"] == 25 and first["noisy"]["wer"] == 50
+    assert result.words["clean"].rates["p1/a"] == 0
+    broken = result.scores["p1/b"]["enhanced"]["wer"]
+    assert math.isnan(broken) and broken.reason == "broken file"
+    summary = summarize_folders(result)
+    assert summary["metrics"] == ["si_sdr", "wer"]
+    assert summary["words"]["clean"]["words"] == 12
+    shown = text_of(summary)
+    assert "wer (%) ↓" in shown and "word error rate of clean files" in shown
+
+
+@pytest.mark.parametrize("listen", [None, lambda *_: None])
+def test_rate_of_what_needs_no_clean_file(tmp_path, listen, level_alone):
+    waves = make_waves()["noisy"]
+    write_waves(tmp_path / "noisy", waves, rate=8000)
+    metrics = [] if listen else ["sig"]
+    with pytest.raises(ValueError, match="defined at 16,000 Hz, found 8,000"):
+        score_folders({"noisy": tmp_path / "noisy"}, metrics, 0, listen)
