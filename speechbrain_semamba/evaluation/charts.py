@@ -2,8 +2,8 @@
 
 import math
 
+from speechbrain_semamba.evaluation.figures import new_figure
 from speechbrain_semamba.evaluation.summary_text import metric_title
-from speechbrain_semamba.utils.extras import import_extra
 
 #: In inches: as wide as a phone
 SIZE = 3.6, 2.6
@@ -94,6 +94,5 @@ def scatter(name, across, upward):
 
 
 def _new_figure():
-    figures = import_extra("matplotlib.figure", "Pictures", "eval")
-    figure = figures.Figure(figsize=SIZE, layout="constrained")
+    figure = new_figure(figsize=SIZE, layout="constrained")
     return figure, figure.subplots()

@@ -1,5 +1,6 @@
 """Waveforms and spectrograms of several waves, side by side."""
 
+import logging
 import textwrap
 from pathlib import Path
 
@@ -48,7 +49,6 @@ def spectrogram_figure(waves, sample_rate):
     >>> [panel.get_title() for panel in figure.axes[:2]]
     ['noisy', 'clean']
     """
-    figures = import_extra("matplotlib.figure", "Pictures", "eval")
     rates = sample_rate
     if not isinstance(rates, dict):
         rates = dict.fromkeys(waves, sample_rate)
@@ -56,7 +56,7 @@ def spectrogram_figure(waves, sample_rate):
     levels = {t: level_db(wave, rates[t]) for t, wave in waves.items()}
     top = max(level.max().item() for level in levels.values())
     width = max(WIDTH, NARROWEST * len(waves))
-    figure = figures.Figure(figsize=(width, HEIGHT), layout="constrained")
+    figure = new_figure(figsize=(width, HEIGHT), layout="constrained")
     panels = figure.subplots(
         2,
         len(waves),
@@ -81,6 +81,30 @@ def spectrogram_figure(waves, sample_rate):
         image, ax=list(panels[1]), label="level (dB)", pad=0.01, aspect=15
     )
     return figure
+
+
+def new_figure(**options):
+    """A figure to draw on, of the extra ``eval``.
+
+    Arguments
+    ---------
+    **options
+        As for ``matplotlib.figure.Figure``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Empty.
+
+    Example
+    -------
+    >>> new_figure(figsize=(1, 1)).axes
+    []
+    """
+    figures = import_extra("matplotlib.figure", "Pictures", "eval")
+    # a recipe logs all that it hears: hundreds of lines about fonts
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    return figures.Figure(**options)
 
 
 def check_picture_name(path):

@@ -30,6 +30,8 @@ class GivenScores:
 
     sample_rate = 16000
 
+    sample_rate = 16000
+
     def __init__(self, labels):
         self.labels = list(labels)
         self.num_started = 0

@@ -62,7 +62,9 @@ BY_KEY = {
     "snr_high": [("-99", "may not exceed")],
     "reverb_prob": [("1.1", "must lie in 0 to 1")],
     "number_of_epochs": [("-1", "below 0")],
-    "*batch_size": [("0", "positive|must be 1"), ("99", "must")],
+    # of validation and test a batch may be larger than what there is
+    "batch_size": [("0", "positive"), ("99", "must")],
+    "*_dataloader_opts.batch_size": [("0", "positive")],
     "lr": [("-1", "below 0")],
     "lr_decay": [("-1", "below 0")],
     "betas": [("3", "opt_class"), ("[1, 2]", "beta"), ("abc", "opt_class")],
@@ -81,7 +83,11 @@ BY_KEY = {
     "pairs": [("{x: 1}", "there is no pairs.x")],
     "modules": [("{x: 1}", "there is no modules.x")],
     "stft.n_fft": [("512", "n_fft of model and transform")],
-    "stft.hop_length": [("0", "from 1 on"), ("500", "may not exceed")],
+    "stft.hop_length": [
+        ("0", "from 1 on"),
+        ("500", "may not exceed"),
+        ("400", "without gaps"),
+    ],
     "stft.win_length": [("0", "from 1 on"), ("500", "may not exceed")],
     "stft.compression": [("0", "above 0"), ("2", "at most 1")],
     "generator": [("{x: 1}", "'x'"), ("{backend: x}", "'auto' or one of")],
