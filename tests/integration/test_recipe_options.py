@@ -45,7 +45,7 @@ BY_KEY = {
     ],
     "pretrained_discriminator": [
         ("{no}", "must be a local file"),
-        ("{text}", "holds no readable weights: is none of torch.save"),
+        ("{text}", "holds no readable weights: it is none of torch.save"),
     ],
     "output_folder": [("{text}", "File exists|Not a directory")],
     "prepare_folder": [("{text}", "File exists|Not a directory")],
