@@ -31,9 +31,9 @@ class Mamba(nn.Module):
     expand : int
         Inner features for each input feature.
     backend : str
-        Which kernels to use, as in ``ops.selective_scan``. With "pytorch"
-        every layer is called as a module, so that hooks see it (counters,
-        quantisers); compiled kernels take the weights of some past them.
+        Which kernels to use, as in ``ops.selective_scan``. Where they are
+        PyTorch's own, every layer is called as a module, so that hooks see
+        it (counters, quantisers); others take the weights of some past them.
 
     Example
     -------

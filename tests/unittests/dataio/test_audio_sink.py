@@ -72,6 +72,7 @@ def test_room_is_asked_for(tmp_path, monkeypatch):
 
 def fill_disk(path, samples):
     """Writes where no file may be longer than a limit."""
+    torch.set_num_threads(1)  # a fork has no threads to share work with
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
     wav = noise(1, samples)

@@ -66,7 +66,6 @@ def assert_same_angle(ours, expected, atol):
         ({"channels": 4, "num_blocks": 2, "d_state": 4, "d_conv": 2}, 201),
         ({"channels": 16, "expand": 2}, 201),
         ({"n_fft": 16}, 9),
-        ({"num_blocks": 0}, 201),
     ],
 )
 @pytest.mark.parametrize("frames", [1, 7])
@@ -90,6 +89,11 @@ def test_beta_bounds_the_mask():
 def test_n_fft_must_be_a_multiple_of_4(n_fft):
     with pytest.raises(ValueError, match=f"multiple of 4, not {n_fft}"):
         SEMamba(channels=4, num_blocks=1, n_fft=n_fft)
+
+
+def test_a_model_has_a_block():
+    with pytest.raises(ValueError, match="num_blocks must be .* found 0"):
+        SEMamba(channels=4, num_blocks=0)
 
 
 def test_generator_ragged_equals_alone():
