@@ -276,6 +276,8 @@ def test_window_said_as_it_is(tmp_path):
     weights = SEMamba(**SIZES).state_dict()
     write_model_folder(tmp_path / "model", weights, SIZES, stft)
     write_official(tmp_path / "model", tmp_path / "g.pth")
+    written = torch.load(tmp_path / "g.pth", weights_only=True)
+    assert len(written["generator"]) == len(weights)
 
 
 def test_discriminator_of_other_sizes(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import warnings
 from functools import partial
 from pathlib import Path
@@ -64,17 +65,18 @@ def test_wrapped_and_nested_weights_are_found(tmp_path):
 def test_unreadable_weights_are_refused_in_one_line(tmp_path, content):
     path = tmp_path / "bad.ckpt"
     path.write_bytes(content)
-    refused(path, "holds no readable weights")
+    assert re.search("holds no readable weights", refusal(path))
 
 
-def refused(path, message):
+def refusal(path):
     """In one line, without PyTorch's advice and without its warnings."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        with pytest.raises(ValueError, match=message) as info:
+        with pytest.raises(ValueError) as info:
             read_weights(path, "generator")
     assert path.name in str(info.value) and "\n" not in str(info.value)
     assert "weights_only" not in str(info.value) and not warned
+    return str(info.value)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -88,7 +90,7 @@ def test_file_that_was_cut_short(tmp_path, zipped):
     places = [1, 2, 3, 4, 50, 200, len(whole) // 2, len(whole) - 1]
     for place in places:
         path.write_bytes(whole[:place])
-        refused(path, "is damaged")
+        assert re.search("is damaged", refusal(path))
 
 
 def evil(tmp_path):
@@ -113,9 +115,9 @@ def test_file_with_code_is_not_run(tmp_path):
         for content in (code, {"weight": code}, {"generator": {"a": code}}):
             for zipped in (True, False):
                 torch.save(content, path, _use_new_zipfile_serialization=zipped)
-                refused(path, "it holds .* might run code")
+                assert re.search("it holds .* might run code", refusal(path))
             path.write_bytes(pickle.dumps(content))
-            refused(path, "no readable weights")
+            assert re.search("no readable weights", refusal(path))
     assert not (tmp_path / "run").exists()
     pickle.loads(path.read_bytes())  # the code is harmful
     assert (tmp_path / "run").exists()
@@ -125,9 +127,11 @@ def test_file_with_code_is_not_run(tmp_path):
 def test_whole_models_are_refused(tmp_path):
     layer, path = torch.nn.Linear(2, 2), tmp_path / "model.pth"
     torch.save(layer, path)
-    refused(path, "holds torch.nn.modules.linear.Linear.* state dict")
+    assert re.search(
+        "holds torch.nn.modules.linear.Linear.* state dict", refusal(path)
+    )
     torch.jit.script(layer).save(path)
-    refused(path, "a TorchScript archive; save the")
+    assert re.search("a TorchScript archive; save the", refusal(path))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,7 @@ def test_whole_models_are_refused(tmp_path):
 )
 def test_files_of_other_things(tmp_path, content, message):
     torch.save(content, tmp_path / "other.pth")
-    refused(tmp_path / "other.pth", message)
+    assert re.search(message, refusal(tmp_path / "other.pth"))
 
 
 @pytest.mark.parametrize("place", ["d.ckpt", "./d.ckpt", "deep/d.ckpt", "{}"])

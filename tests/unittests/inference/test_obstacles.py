@@ -39,7 +39,9 @@ def test_input_folder_in_the_output_folder_is_none(tmp_path):
     inner.mkdir(parents=True)
     (inner / "a.wav").touch()
     item = Input(str(inner / "a.wav"), "a.wav", folder=str(inner))
-    check_outputs([item], [str(tmp_path / "out" / "a.wav")], tmp_path / "out")
+    target = tmp_path / "out" / "a.wav"
+    assert check_outputs([item], [str(target)], tmp_path / "out") is None
+    assert not target.exists()
 
 
 def test_outputs_that_are_there(tmp_path):
