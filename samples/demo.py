@@ -2,7 +2,8 @@
 
 Trains a small SEMamba for a few minutes on two CPU cores, scores the test
 files before and after, and enhances one file with the exported model folder
-through SpeechBrain's own pretrained interface.
+through SpeechBrain's own pretrained interface, and with the model that comes
+with the package.
 
 > python samples/demo.py --out demo
 """
@@ -19,6 +20,7 @@ from speechbrain_semamba.evaluation.figures import (
     spectrogram_figure,
     write_figure,
 )
+from speechbrain_semamba.inference.models import DEFAULT_MODEL, find_model
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "samples" / "voicebank_mini"
@@ -37,7 +39,7 @@ def train(out):
 
 
 def enhance(model_folder, enhanced):
-    """Enhances one file as any user of SpeechBrain would."""
+    """Enhances the noisy file as any user of SpeechBrain would."""
     from speechbrain.inference.enhancement import WaveformEnhancement
 
     enhancer = WaveformEnhancement.from_hparams(source=str(model_folder))
@@ -84,10 +86,14 @@ def main():
     try:
         train(out)
         enhance(out / "model", out / "enhanced.wav")
-        draw(
-            {"noisy": NOISY, "enhanced": out / "enhanced.wav", "clean": CLEAN},
-            out / "spectrograms.png",
-        )
+        enhance(find_model(DEFAULT_MODEL), out / f"{DEFAULT_MODEL}.wav")
+        files = {
+            "noisy": NOISY,
+            "trained here": out / "enhanced.wav",
+            DEFAULT_MODEL: out / f"{DEFAULT_MODEL}.wav",
+            "clean": CLEAN,
+        }
+        draw(files, out / "spectrograms.png")
     except subprocess.CalledProcessError as error:
         return error.returncode
     except KeyboardInterrupt:
@@ -96,6 +102,7 @@ def main():
     here = Path(os.path.relpath(out))
     print(f"\nnoisy file     {os.path.relpath(NOISY)}")
     print(f"enhanced file  {here / 'enhanced.wav'}")
+    print(f"by {DEFAULT_MODEL}  {here / f'{DEFAULT_MODEL}.wav'}")
     print(f"spectrograms   {here / 'spectrograms.png'}")
     print(f"model folder   {here / 'model'}")
     print(

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict, fields, replace
 
 from speechbrain_semamba.cli.parser import whole_number
+from speechbrain_semamba.inference.models import DEFAULT_MODEL
 
 #: Types of devices that PyTorch may have been built for
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu|hpu|npu|mtia|xla)(:\d+)?")
@@ -33,10 +34,11 @@ def add_arguments(parser):
     )
     add(
         "--model",
-        required=True,
+        default=DEFAULT_MODEL,
         metavar="FOLDER",
         help="made by 'semamba export' or 'semamba convert', or a run's "
-        "model/; or a name of the Hugging Face hub",
+        f"model/; or a name of the Hugging Face hub; {DEFAULT_MODEL} by "
+        "default, which comes with the package",
     )
     _add_computing(add)
     _add_sound(parser)

@@ -13,6 +13,10 @@ from speechbrain_semamba.inference.files import (
     stream_file,
 )
 from speechbrain_semamba.inference.jobs import Job
+from speechbrain_semamba.inference.models import (
+    DEFAULT_MODEL,
+    shipped_or_itself,
+)
 from speechbrain_semamba.inference.pipeline import enhance_blocks
 from speechbrain_semamba.inference.settings import EnhancementSettings
 from speechbrain_semamba.processing.levels import RunningLevel
@@ -47,6 +51,32 @@ class SEMambaEnhancement(WaveformEnhancement):
     ):
         run_opts = settle_precisions(run_opts, hparams, ["precision"])
         super().__init__(modules, hparams, run_opts, freeze_params)
+
+    @classmethod
+    def from_hparams(cls, source=DEFAULT_MODEL, *args, **kwargs):
+        """As in SpeechBrain; without a source, the model that ships.
+
+        Arguments
+        ---------
+        source : str
+            A model folder, a name of the Hugging Face hub, or of
+            ``inference.models.pretrained_names``.
+        *args, **kwargs
+            See ``speechbrain.inference.interfaces.Pretrained.from_hparams``.
+
+        Returns
+        -------
+        SEMambaEnhancement
+            Ready to use.
+
+        Example
+        -------
+        >>> enhancer = SEMambaEnhancement.from_hparams()
+        >>> enhancer.sample_rate
+        16000
+        """
+        source = shipped_or_itself(source)
+        return super().from_hparams(source, *args, **kwargs)
 
     @property
     def sample_rate(self):

@@ -12,6 +12,8 @@ FILES = "hyperparams.yaml", "generator.ckpt"
 PRETRAINED = os.path.join(
     os.path.dirname(os.path.dirname(__file__)), "pretrained"
 )
+#: The one that is taken where none is named
+DEFAULT_MODEL = "semamba-small"
 #: What SpeechBrain raises where a hyperparams.yaml asks for what is not there
 DAMAGE = AttributeError, ImportError, KeyError, TypeError, UnicodeDecodeError
 #: As the Hugging Face hub names models
@@ -28,13 +30,39 @@ def pretrained_names():
 
     Example
     -------
-    >>> isinstance(pretrained_names(), list)
+    >>> DEFAULT_MODEL in pretrained_names()
     True
     """
     if not os.path.isdir(PRETRAINED):
         return []
     folders = (os.path.join(PRETRAINED, n) for n in os.listdir(PRETRAINED))
     return sorted(os.path.basename(f) for f in folders if not _lacking(f))
+
+
+def shipped_or_itself(word):
+    """The folder of a model that ships, where its name is no file here.
+
+    Arguments
+    ---------
+    word : str
+        What names a model.
+
+    Returns
+    -------
+    str
+        The folder, or the word.
+
+    Example
+    -------
+    >>> import os
+    >>> os.path.isdir(shipped_or_itself(DEFAULT_MODEL))
+    True
+    >>> shipped_or_itself("my/model")
+    'my/model'
+    """
+    if not os.path.lexists(word) and word in pretrained_names():
+        return os.path.join(PRETRAINED, word)
+    return word
 
 
 def find_model(word):
@@ -65,14 +93,12 @@ def find_model(word):
     Traceback (most recent call last):
     FileNotFoundError: a model folder holds hyperparams.yaml and generator.ckpt, /no/folder lacks hyperparams.yaml and generator.ckpt; a training run has one in model/, and 'semamba export' and 'semamba convert' make them
     """
+    word = shipped_or_itself(word)
     lacking = _lacking(word)
     if not lacking:
         return word
-    if not os.path.lexists(word):
-        if word in pretrained_names():
-            return os.path.join(PRETRAINED, word)
-        if HUB_ID.fullmatch(word):
-            return word
+    if not os.path.lexists(word) and HUB_ID.fullmatch(word):
+        return word
     names = ", ".join(pretrained_names())
     raise FileNotFoundError(
         "a model folder holds hyperparams.yaml and generator.ckpt, "
