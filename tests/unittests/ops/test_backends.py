@@ -68,6 +68,21 @@ def test_auto_logs_its_choice_once(caplog, uncached):
     assert caplog.text.count("selective scan on cpu: ") == 1
 
 
+# ---- the environment
+
+
+def test_environment_says_what_auto_is(monkeypatch):
+    monkeypatch.setenv("SEMAMBA_BACKEND", "reference")
+    assert choose_backend(CPU).name == "reference"
+    assert choose_backend(CPU, "pytorch").name == "pytorch"
+    monkeypatch.setenv("SEMAMBA_BACKEND", "mamba_ssm")
+    with pytest.raises(RuntimeError, match="'mamba_ssm' cannot run on cpu"):
+        choose_backend(CPU)
+    monkeypatch.setenv("SEMAMBA_BACKEND", "fast")
+    with pytest.raises(ValueError, match="SEMAMBA_BACKEND must be .*'fast'"):
+        choose_backend(CPU)
+
+
 # ---- where "auto" is slow
 
 
