@@ -142,7 +142,7 @@ def choose_backend(device, backend="auto"):
             f"{asked} must be 'auto' or one of {list(BACKENDS)}, "
             f"not {backend!r}"
         )
-    reason = BACKENDS[backend].why_not(device_type)
+    reason = _reason(backend, "why_not", device_type)
     if reason is not None:
         raise UnavailableBackend(
             f"scan back end {backend!r} cannot run on {device_type}: {reason}"
@@ -217,8 +217,19 @@ def find_fused_mixer(device, backend="auto"):
     row = choose_backend(device, backend)
     if row.fused_mixer is None:
         return None
-    ready = row.why_not_fused(torch.device(device).type) is None
+    device_type = torch.device(device).type
+    ready = _reason(row.name, "why_not_fused", device_type) is None
     return row.fused_mixer if ready else None
+
+
+def _reason(name, question, device_type):
+    """What a row answers: None, or a reason."""
+    return getattr(BACKENDS[name], question)(device_type)
+
+
+# torch.compile takes the answer, and does not follow it into imports and CUDA:
+# what torch.compiler.assume_constant_result does, which imports the compiler
+_reason._dynamo_marked_constant = True
 
 
 def _choose_first(device_type):
@@ -227,7 +238,7 @@ def _choose_first(device_type):
     for row in BACKENDS.values():
         if row.device not in (None, device_type):
             continue
-        reason = row.why_not(device_type)
+        reason = _reason(row.name, "why_not", device_type)
         if reason is None:
             # a log would break torch.compile's graph in two
             if not torch.compiler.is_compiling():

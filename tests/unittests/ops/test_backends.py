@@ -132,6 +132,26 @@ def test_warning_does_not_break_a_compiled_graph(without_kernels, caplog):
     torch.testing.assert_close(fast(**inputs), expected)
 
 
+def test_compile_does_not_follow_a_reason(monkeypatch):
+    """It may import and ask CUDA; either would break the graph."""
+
+    def why_not(device_type):
+        try:
+            import nothing_of_this_name  # noqa: F401
+        except ImportError as error:
+            return str(error)
+
+    row = dataclasses.replace(BACKENDS["mamba_ssm"], why_not=why_not)
+    monkeypatch.setitem(BACKENDS, "mamba_ssm", row)
+    torch._dynamo.reset()
+    fast = torch.compile(
+        lambda x: x + len(choose_backend("cuda").name),
+        fullgraph=True,
+        backend="eager",
+    )
+    assert fast(torch.ones(1)) == 1 + len(choose_backend("cuda").name)
+
+
 # ---- a back end is a file and a row
 
 

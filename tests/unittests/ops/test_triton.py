@@ -226,11 +226,12 @@ def conv(backend="cpu", reverse=False):
 
 
 @REVERSE
-@pytest.mark.parametrize("width", [2, 3, 4])
-@pytest.mark.parametrize("length", [1, 2, 33])
-def test_conv(length, width, reverse):
+@pytest.mark.parametrize(
+    "length, width, dim", [(1, 4, 37), (2, 3, 5), (3, 4, 5), (33, 2, 5)]
+)
+def test_conv(length, width, dim, reverse):
     """One of them over more steps than a program has."""
-    inputs = conv_inputs(length, 37, width, 2)
+    inputs = conv_inputs(length, dim, width, 2)
     expected = values_and_gradients(conv("pytorch", reverse), inputs)
     for dtype, tolerances in TOLERANCES.items():
         ours = values_and_gradients(conv(reverse=reverse), cast(inputs, dtype))
@@ -268,29 +269,36 @@ def test_conv_in_half_precision(dtype, digits):
 # ---- as operators
 
 
-@pytest.mark.parametrize("half", [None, torch.float16])
-def test_opcheck(half):
-    """Schema, shapes and types without data, autograd, tracing."""
+def operator_samples(half):
+    """Names of operators, and arguments for them."""
     tensors = scan_tensors(2, 3, 5, 3)
     x, *weights = conv_tensors(1, 5, 3, 3)
-    if half is not None:
-        tensors[0], tensors[1], tensors[6], x = (
-            v.detach().to(half).requires_grad_()
-            for v in (tensors[0], tensors[1], tensors[6], x)
-        )
+    for i in (0, 1, 6):
+        tensors[i] = tensors[i].detach().to(half).requires_grad_()
+    x = x.detach().to(half).requires_grad_()
     sizes = torch.tensor([3, 1])
-    samples = {
-        "selective_scan": (*tensors, sizes, None, True, True),
-        "causal_conv_silu": (x, *weights, True),
-    }
-    for name, arguments in samples.items():
+    yield "selective_scan", (*tensors, sizes, None, True, True)
+    yield "causal_conv_silu", (x, *weights, True)
+    flat = [v.detach() for v in tensors]
+    y, _, states = cpu.selective_scan(*flat, sizes, None, True, True)
+    yield "selective_scan_backward", (y, *flat, sizes, states, True)
+    flat = [v.detach() for v in (x, x, *weights)]
+    yield "causal_conv_silu_backward", (*flat, True)
+
+
+@pytest.mark.parametrize("half", [torch.float32, torch.float16])
+def test_opcheck(half):
+    """Schema, shapes and types without data, autograd, tracing."""
+    samples = list(operator_samples(half))
+    assert len(samples) == 4
+    for name, arguments in samples:
         operator = getattr(torch.ops.semamba, name).default
         result = torch.library.opcheck(operator, arguments)
         assert len(result) == 4 and set(result.values()) == {"SUCCESS"}
 
 
 def test_it_is_triton_that_runs(monkeypatch):
-    """And no longer, when the tests are done with it."""
+    """Not the CPU's kernels, which would pass these tests as well."""
     from speechbrain_semamba.ops.triton import conv as kernels
     from speechbrain_semamba.ops.triton import scan as scan_kernels
 
