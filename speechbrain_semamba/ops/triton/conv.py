@@ -60,7 +60,8 @@ def run_backward(grad_y, x, weight, bias, reverse):
         grad_weight=grad_weight,
         grad_bias=grad_bias,
     )
-    return grad_x, grad_weight.sum((0, 1)).T, grad_bias.sum((0, 1))
+    grad_weight = grad_weight.sum((0, 1)).T.contiguous()
+    return grad_x, grad_weight, grad_bias.sum((0, 1))
 
 
 def _grid_of(x):
