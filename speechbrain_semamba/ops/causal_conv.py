@@ -119,7 +119,8 @@ def _(grad_y, x, weight, bias, reverse):
 _causal_conv_silu_backward.no_gradient()
 
 
-def _run_triton(x, weight, bias, reverse):
+def run_triton(x, weight, bias, reverse):
+    """The convolution of CUDA tensors."""
     from speechbrain_semamba.ops.triton import conv
 
     y = x.new_empty(x.shape)
@@ -127,14 +128,15 @@ def _run_triton(x, weight, bias, reverse):
     return y
 
 
-def _run_triton_backward(grad_y, x, weight, bias, reverse):
+def run_triton_backward(grad_y, x, weight, bias, reverse):
+    """Its gradients."""
     from speechbrain_semamba.ops.triton import conv
 
     return conv.run_backward(grad_y, x, weight, bias, reverse)
 
 
-_causal_conv_silu.on("CUDA", _run_triton)
-_causal_conv_silu_backward.on("CUDA", _run_triton_backward)
+_causal_conv_silu.on("CUDA", run_triton)
+_causal_conv_silu_backward.on("CUDA", run_triton_backward)
 
 
 def _save(ctx, inputs, output):

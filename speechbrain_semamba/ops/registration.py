@@ -42,6 +42,7 @@ def operator(function):
         return overload(*arguments, **options)
 
     def on(device, function):
+        function = _with_its_device(function)
         torch.library.impl(name, device, function)
         _ON.setdefault(device, {})[name] = function
 
@@ -59,6 +60,17 @@ def operator(function):
 
     call.on, call.fake = on, fake
     call.gradient, call.no_gradient = gradient, no_gradient
+    return call
+
+
+def _with_its_device(function):
+    """A function that may launch kernels, on the GPU that has its tensors."""
+
+    @functools.wraps(function)
+    def call(x, *others):
+        with torch.cuda.device_of(x):
+            return function(x, *others)
+
     return call
 
 
