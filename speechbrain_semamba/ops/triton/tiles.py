@@ -1,15 +1,14 @@
 """What a program of the scan works on: some channels of one item.
 
-A tile is [state, channel]. One warp runs a program, a thread for each channel:
-Triton gives the last axis to the threads, the states of a channel are in its
-thread's registers. A sum over states is the thread's own affair; one over
-channels, which only the gradients of B and C need, goes from thread to thread.
+A tile is [state, channel]. One warp runs a program, and Triton shares the tile
+out over its threads such that sums over states and sums over channels, which
+only the gradients of B and C need, take few exchanges between them.
 """
 
 import triton
 import triton.language as tl
 
-#: Channels of a program, as many as a warp has threads
+#: Channels of a program
 CHANNELS = 32
 
 

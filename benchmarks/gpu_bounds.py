@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The least time that the scans of a training step can take on a GPU.
+"""The least time that Mamba's kernels can take of a training step on a GPU.
 
-> python benchmarks/cuda_bounds.py
+> python benchmarks/gpu_bounds.py
 
 Computed from what the kernels read, write and take the exponential of, and from
 what the makers publish of their cards; nothing is measured.
@@ -88,12 +88,12 @@ def scan(half, states, dim):
 def scan_backward(half, states, dim):
     """Reads these, the states and the gradient of y; writes gradients.
 
-    B's and C's have a part for each block of channels, which is read again.
-    States are computed from the last one that was kept to the span of steps
+    B's and C's have a part for each block of channels, which is read again;
+    what a program reads twice is taken to be in its cache. States are computed from the last one that was kept to the span of steps
     whose turn it is, within the span, and in its gradient.
     """
     parts = 2 * (2 * states * FULL) / CHANNELS
-    size = 7 * half + 2 * states * FULL / dim + states * FULL / SPAN + parts
+    size = 7 * half + 2 * states * FULL / dim + states * FULL / CHUNK + parts
     before = (CHUNK - SPAN) / 2 / SPAN
     within = (SPAN - 1) / SPAN
     return size, (before + within + 1) * (states + 2) + 2
