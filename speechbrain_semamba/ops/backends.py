@@ -144,8 +144,10 @@ def choose_backend(device, backend="auto"):
         )
     reason = _reason(backend, "why_not", device_type)
     if reason is not None:
+        way_out = f"; or unset {VARIABLE}" if asked == VARIABLE else ""
         raise UnavailableBackend(
-            f"scan back end {backend!r} cannot run on {device_type}: {reason}"
+            f"scan back end {backend!r} cannot run on {device_type}: "
+            f"{reason}{way_out}"
         )
     return BACKENDS[backend]
 

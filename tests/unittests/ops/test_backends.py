@@ -76,7 +76,7 @@ def test_environment_says_what_auto_is(monkeypatch):
     assert choose_backend(CPU).name == "reference"
     assert choose_backend(CPU, "pytorch").name == "pytorch"
     monkeypatch.setenv("SEMAMBA_BACKEND", "mamba_ssm")
-    with pytest.raises(RuntimeError, match="'mamba_ssm' cannot run on cpu"):
+    with pytest.raises(RuntimeError, match="cannot run on cpu.*unset SEMAMBA"):
         choose_backend(CPU)
     monkeypatch.setenv("SEMAMBA_BACKEND", "fast")
     with pytest.raises(ValueError, match="SEMAMBA_BACKEND must be .*'fast'"):
