@@ -9,7 +9,7 @@ from speechbrain_semamba.ops.triton.scan import view
 from speechbrain_semamba.ops.triton.tiles import read
 
 #: Steps and channels of a program
-TILE = {"STEPS": 32, "CHANNELS": 32}
+TILE = {"STEPS": 16, "CHANNELS": 32}
 
 
 def run(x, weight, bias, reverse, y):
