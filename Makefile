@@ -1,14 +1,17 @@
 # make demo: train a small SEMamba on the embedded corpus and enhance a file
 # make test: ruff, clang-format and the whole test suite
+# make gpu: on a machine with an NVIDIA card: tests and benchmarks of it
 # make soak: kills training runs a hundred times, half of them of two processes
-# Both make .venv first; a second run takes it as it is.
+# All make .venv first; a second run takes it as it is. That of make gpu sees the
+# packages that are installed, so that it takes the PyTorch that is there.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+GPU ?= gpu_results
 
-.PHONY: demo test soak install clean
+.PHONY: demo test soak gpu card install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python samples/demo.py --out $(DEMO)
@@ -23,14 +26,24 @@ soak: $(VENV)/.installed
 	$(BIN)/python tests/integration/kill_runs.py --kills 50
 	$(BIN)/python tests/integration/kill_runs.py --kills 50 --processes 2
 
+gpu:
+	$(MAKE) card VENV=$(VENV)-gpu VENV_OPTIONS=--system-site-packages
+
+card: $(VENV)/.installed
+	mkdir -p $(GPU)
+	$(BIN)/semamba info > $(GPU)/info.txt
+	$(BIN)/python -m pytest -v -rs --durations=20 tests/gpu > $(GPU)/tests.txt 2>&1; \
+	    status=$$?; tail -n 40 $(GPU)/tests.txt; \
+	    $(BIN)/python benchmarks/gpu.py --output $(GPU)/gpu.md && exit $$status
+
 install: $(VENV)/.installed
 
 # pesq is compiled at install and needs a C compiler and Python's headers;
 # here the kernels must build as well
 $(VENV)/.installed: pyproject.toml setup.py $(wildcard speechbrain_semamba/csrc/*)
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV_OPTIONS) $(VENV)
 	SEMAMBA_BUILD=1 $(BIN)/pip install --progress-bar off -e ".[train,dev]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info
+	rm -rf $(VENV) $(VENV)-gpu $(DEMO) $(GPU) build *.egg-info

@@ -25,6 +25,8 @@ from speechbrain_semamba.processing.precision import why_not_bf16
 QUIET = 0.1
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+#: And on a GPU
+GPU_DTYPES = {**DTYPES, "fp16": torch.float16}
 
 
 def conditions():

@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 
 import torch
-from measure import DTYPES, relative_error
+from measure import GPU_DTYPES, relative_error
 from torch.nn.utils import remove_spectral_norm
 
 from speechbrain_semamba.lobes.models.metric_discriminator import (
@@ -104,9 +104,14 @@ class TrainingStep:
         Size of the batch and of its segments.
     plain : bool
         Without spectral norm, so that a layer's weights are parameters.
+    precision : str
+        A key of ``GPU_DTYPES``: of the autocast that the generator runs in.
     """
 
-    def __init__(self, model, backend, batch, seconds, plain=False):
+    def __init__(
+        self, model, backend, batch, seconds, plain=False, precision="fp32"
+    ):
+        self.dtype = GPU_DTYPES[precision]
         self.stft = MagPhaseSTFT()
         clean = noise(seconds, batch, seed=2)
         noisy = clean + noise(seconds, batch)
@@ -128,10 +133,14 @@ class TrainingStep:
 
     def double(self):
         """Makes it a step in float64; returns itself."""
-        self.networks.double()
-        self.stft.double()
+        return self.to(torch.float64)
+
+    def to(self, where):
+        """Takes it to a device or a type; returns itself."""
+        self.networks.to(where)
+        self.stft.to(where)
         for name in ("clean", "noisy", "labels"):
-            setattr(self, name, getattr(self, name).double())
+            setattr(self, name, getattr(self, name).to(where))
         return self
 
     def __call__(self):
@@ -150,7 +159,9 @@ class TrainingStep:
 
     def _forward(self):
         noisy = self.stft.analyze(self.noisy)
-        mag_hat, phase_hat = self.generator(*noisy)
+        half = self.dtype != torch.float32
+        with torch.autocast(self.noisy.device.type, self.dtype, enabled=half):
+            mag_hat, phase_hat = self.generator(*noisy)
         samples = self.clean.shape[1]
         wav_hat = self.stft.synthesize(mag_hat, phase_hat, samples)
         return mag_hat, phase_hat, wav_hat
@@ -180,19 +191,19 @@ class TrainingStep:
         return torch.cat(grads)
 
 
-def scan_inputs(sizes, precision, grad):
+def scan_inputs(sizes, precision, grad, device="cpu"):
     """Arguments of the scan, as Mamba gives them under autocast."""
     torch.manual_seed(0)
     batch, length, dim, state = sizes
     shapes = dict.fromkeys(("u", "delta", "z"), (batch, length, dim))
     shapes.update(dict.fromkeys("BC", (batch, length, state)))
     inputs = {
-        k: torch.randn(v).to(DTYPES[precision]) for k, v in shapes.items()
+        k: torch.randn(v).to(GPU_DTYPES[precision]) for k, v in shapes.items()
     }
     inputs["A"] = -torch.arange(1.0, state + 1).repeat(dim, 1)
     inputs["D"] = torch.ones(dim)
     inputs["delta_bias"] = torch.randn(dim) - 4
-    return {k: v.requires_grad_(grad) for k, v in inputs.items()}
+    return {k: v.to(device).requires_grad_(grad) for k, v in inputs.items()}
 
 
 def scan_results(inputs, backend, backward):
@@ -201,17 +212,17 @@ def scan_results(inputs, backend, backward):
         y = selective_scan(**inputs, backend=backend)
     if not backward:
         return [y]
-    grad = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
-    return torch.autograd.grad(y, list(inputs.values()), grad)
+    grad = torch.linspace(-1, 1, y.numel(), dtype=y.dtype, device=y.device)
+    return torch.autograd.grad(y, list(inputs.values()), grad.view_as(y))
 
 
-def scan_error(sizes, precision, backward):
-    """Largest relative error of ours against the reference in float64."""
-    inputs = scan_inputs((2, *sizes[1:]), precision, backward)
+def scan_error(sizes, precision, backward, backend="cpu", device="cpu"):
+    """Largest relative error of a back end against the reference in float64."""
+    inputs = scan_inputs((2, *sizes[1:]), precision, backward, device)
     exact = {
         k: v.detach().double().requires_grad_(backward)
         for k, v in inputs.items()
     }
-    ours = scan_results(inputs, "cpu", backward)
+    ours = scan_results(inputs, backend, backward)
     truth = scan_results(exact, "reference", backward)
     return max(map(relative_error, ours, truth))

@@ -39,7 +39,11 @@ def run(options):
             print(f"scan {row.name}, fused mixer: {reason or 'ready'}")
     if kernels.why_not() is None:
         print(f"instructions of the CPU kernels: {kernels.instructions()}")
-    print(f"scan auto on {device}: {choose_backend(device).name}")
+    try:
+        chosen = choose_backend(device).name
+    except ValueError as error:  # SEMAMBA_BACKEND asks for it
+        chosen = f"none, {error}"
+    print(f"scan auto on {device}: {chosen}")
     print(why_not_bf16(device) or f"bf16 on {device}: ready")
     print(
         f"models: {', '.join(pretrained_names()) or 'none ships with this version'}"

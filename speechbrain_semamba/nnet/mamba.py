@@ -7,7 +7,11 @@ from torch import nn
 from torch.nn.functional import linear
 
 from speechbrain_semamba.nnet.gradient import wants_gradient
-from speechbrain_semamba.ops.backends import find_fused_mixer, use_cpu_kernels
+from speechbrain_semamba.ops.backends import (
+    find_fused_mixer,
+    use_cpu_kernels,
+    use_operators,
+)
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
 from speechbrain_semamba.ops.rms_norm import rms_norm
 from speechbrain_semamba.ops.selective_scan import selective_scan
@@ -126,7 +130,7 @@ class Mamba(nn.Module):
 
     def _project_delta(self, delta):
         """Step size before softplus, and what is to be added to it yet."""
-        if use_cpu_kernels(delta, self.backend):
+        if use_operators(delta, self.backend):
             return linear(delta, self.dt_proj.weight), self.dt_proj.bias
         # the bias is as large as the step: half precision would blur it
         with without_autocast(delta.device.type):

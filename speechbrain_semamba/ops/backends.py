@@ -2,13 +2,20 @@
 
 import functools
 import logging
+import os
 from dataclasses import dataclass
 from typing import Callable, Optional, Tuple
 
 import torch
 
 from speechbrain_semamba.ops.arguments import DATA_TYPES
-from speechbrain_semamba.ops.scan import cpu, mamba_ssm, pytorch, reference
+from speechbrain_semamba.ops.scan import (
+    cpu,
+    mamba_ssm,
+    pytorch,
+    reference,
+    triton,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +42,9 @@ class Backend:
         Runs a whole Mamba mixer, see ``scan.mamba_ssm``; None for none.
     why_not_fused : callable
         As ``why_not``, of ``fused_mixer``.
+    operators : bool
+        Whether its scan is the operator semamba::selective_scan; then the
+        convolution is semamba::causal_conv_silu.
     cpu_kernels : bool
         Whether the other compiled operators go with it.
     """
@@ -46,8 +56,12 @@ class Backend:
     half: Tuple[torch.dtype, ...] = ()
     fused_mixer: Optional[Callable] = None
     why_not_fused: Optional[Callable] = None
+    operators: bool = False
     cpu_kernels: bool = False
 
+
+#: Of the environment: what "auto" takes
+VARIABLE = "SEMAMBA_BACKEND"
 
 #: "auto" takes the first that is ready; those for one device come first, and
 #: last the reference, so that it is taken by name alone
@@ -63,11 +77,20 @@ BACKENDS = {
             why_not_fused=mamba_ssm.why_not_fused,
         ),
         Backend(
+            "triton",
+            triton.scan,
+            triton.why_not,
+            device="cuda",
+            half=(torch.bfloat16, torch.float16),
+            operators=True,
+        ),
+        Backend(
             "cpu",
             cpu.scan,
             cpu.why_not,
             device="cpu",
             half=(torch.bfloat16,),
+            operators=True,
             cpu_kernels=True,
         ),
         Backend("pytorch", pytorch.scan, pytorch.why_not),
@@ -88,7 +111,8 @@ def choose_backend(device, backend="auto"):
     device : torch.device
         Where the tensors are.
     backend : str
-        "auto", or a key of ``BACKENDS``, which never falls back.
+        "auto", or a key of ``BACKENDS``, which never falls back. "auto" is
+        what ``SEMAMBA_BACKEND`` in the environment says, if it is there.
 
     Returns
     -------
@@ -108,23 +132,53 @@ def choose_backend(device, backend="auto"):
     'pytorch'
     """
     device_type = torch.device(device).type
+    asked = "the scan back end"
+    if backend == "auto" and VARIABLE in os.environ:
+        asked, backend = VARIABLE, os.environ[VARIABLE]
     if backend == "auto":
         return _choose_first(device_type)
     if backend not in BACKENDS:
         raise ValueError(
-            f"the scan back end must be 'auto' or one of {list(BACKENDS)}, "
+            f"{asked} must be 'auto' or one of {list(BACKENDS)}, "
             f"not {backend!r}"
         )
-    reason = BACKENDS[backend].why_not(device_type)
+    reason = _reason(backend, "why_not", device_type)
     if reason is not None:
+        way_out = f"; or unset {VARIABLE}" if asked == VARIABLE else ""
         raise UnavailableBackend(
-            f"scan back end {backend!r} cannot run on {device_type}: {reason}"
+            f"scan back end {backend!r} cannot run on {device_type}: "
+            f"{reason}{way_out}"
         )
     return BACKENDS[backend]
 
 
+def use_operators(x, backend="auto"):
+    """Whether the scan and the convolution beside it are our operators.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        What they would work on.
+    backend : str
+        "auto", or a key of ``BACKENDS``.
+
+    Returns
+    -------
+    bool
+        True if they go with the back end, and have the tensor's type.
+
+    Example
+    -------
+    >>> use_operators(torch.zeros(1), "pytorch")
+    False
+    """
+    row = choose_backend(x.device, backend)
+    types = (torch.float32, torch.float64, *row.half)
+    return row.operators and x.dtype in types
+
+
 def use_cpu_kernels(x, backend="auto"):
-    """Whether the compiled operators beside the scan are to be used.
+    """Whether the CPU's operators beside these two are to be used.
 
     Arguments
     ---------
@@ -165,8 +219,19 @@ def find_fused_mixer(device, backend="auto"):
     row = choose_backend(device, backend)
     if row.fused_mixer is None:
         return None
-    ready = row.why_not_fused(torch.device(device).type) is None
+    device_type = torch.device(device).type
+    ready = _reason(row.name, "why_not_fused", device_type) is None
     return row.fused_mixer if ready else None
+
+
+def _reason(name, question, device_type):
+    """What a row answers: None, or a reason."""
+    return getattr(BACKENDS[name], question)(device_type)
+
+
+# torch.compile takes the answer, and does not follow it into imports and CUDA:
+# what torch.compiler.assume_constant_result does, which imports the compiler
+_reason._dynamo_marked_constant = True
 
 
 def _choose_first(device_type):
@@ -175,7 +240,7 @@ def _choose_first(device_type):
     for row in BACKENDS.values():
         if row.device not in (None, device_type):
             continue
-        reason = row.why_not(device_type)
+        reason = _reason(row.name, "why_not", device_type)
         if reason is None:
             # a log would break torch.compile's graph in two
             if not torch.compiler.is_compiling():

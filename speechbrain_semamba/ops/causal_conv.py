@@ -19,7 +19,7 @@ from speechbrain_semamba.ops.arguments import (
     dense_last,
     state_dtype,
 )
-from speechbrain_semamba.ops.backends import use_cpu_kernels
+from speechbrain_semamba.ops.backends import use_operators
 from speechbrain_semamba.ops.registration import operator
 
 
@@ -59,7 +59,7 @@ def causal_conv_silu(
     tensor([30., 20.,  0.])
     """
     width = weight.shape[1]
-    if 2 <= width <= MAX_WIDTH and use_cpu_kernels(x, backend):
+    if 2 <= width <= MAX_WIDTH and use_operators(x, backend):
         return _causal_conv_silu(x, weight, bias, reverse)
     if layer is None:
         groups = weight.shape[0]
@@ -105,17 +105,38 @@ def _causal_conv_silu_backward(
         bias=grad_bias,
     )
     kernels.run("conv_backward", arguments)
-    return grad_x, grad_weight.sum(0).T.contiguous(), grad_bias.sum(0)
+    grad_weight = grad_weight.sum(0).T.contiguous()
+    return grad_x.to(x.dtype), grad_weight, grad_bias.sum(0)
 
 
 @_causal_conv_silu_backward.fake
 def _(grad_y, x, weight, bias, reverse):
     dtype = state_dtype(x.dtype)
-    like = (x, weight, bias)
-    return tuple(x.new_empty(i.shape, dtype=dtype) for i in like)
+    weights = (x.new_empty(w.shape, dtype=dtype) for w in (weight, bias))
+    return (x.new_empty(x.shape), *weights)
 
 
 _causal_conv_silu_backward.no_gradient()
+
+
+def run_triton(x, weight, bias, reverse):
+    """The convolution of CUDA tensors."""
+    from speechbrain_semamba.ops.triton import conv
+
+    y = x.new_empty(x.shape)
+    conv.run(x, weight, bias, reverse, y)
+    return y
+
+
+def run_triton_backward(grad_y, x, weight, bias, reverse):
+    """Its gradients."""
+    from speechbrain_semamba.ops.triton import conv
+
+    return conv.run_backward(grad_y, x, weight, bias, reverse)
+
+
+_causal_conv_silu.on("CUDA", run_triton)
+_causal_conv_silu_backward.on("CUDA", run_triton_backward)
 
 
 def _save(ctx, inputs, output):

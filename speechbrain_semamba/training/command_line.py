@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass, fields
 
 from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import get_local_rank
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_semamba.training.option_values import (
@@ -15,7 +16,7 @@ from speechbrain_semamba.training.option_values import (
     parse_value,
 )
 from speechbrain_semamba.utils.checks import check_keywords
-from speechbrain_semamba.utils.devices import check_device
+from speechbrain_semamba.utils.devices import check_device, choose_device
 from speechbrain_semamba.utils.distributed import rank_and_size
 from speechbrain_semamba.utils.messages import nearest
 from speechbrain_semamba.utils.settings import flatten, read_settings, tag_of
@@ -140,6 +141,10 @@ def read_command(arguments):
     _check_names(arguments, [*options, *(f"--{key}" for key in preview)])
     values = _check_values(hparams_file, preview, _pair_up(rest))
     check_device(run_opts.device or preview.get("device") or "cpu")
+    if run_opts.device == "cuda":  # SpeechBrain takes the first for all
+        given = {name: run_opts[name] for name in run_opts.overridden_args}
+        given["device"] = choose_device("cuda", int(get_local_rank() or 0))
+        run_opts = RunOptions.from_dictionary(given)
     return Command(hparams_file, run_opts, values)
 
 

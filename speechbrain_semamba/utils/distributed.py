@@ -55,6 +55,9 @@ def mean_everywhere(values, device="cpu"):
     >>> mean_everywhere({"loss": torch.tensor(2.0), "count": 3})
     {'loss': 2.0, 'count': 3.0}
     """
+    tensors = any(isinstance(x, torch.Tensor) for x in values.values())
+    if not tensors and not is_distributed_initialized():
+        device = "cpu"  # a GPU would have to finish its work to answer
     # as one tensor: each scalar read alone would wait for the device
     dtype = torch.float64
     if torch.device(device).type == "mps":  # which has none

@@ -94,7 +94,7 @@ def values_and_gradients(function, inputs, weigh=True):
     }
     y = function(**inputs)
     weight = torch.cos(torch.arange(y.numel())).view(y.shape)
-    weight = weight.bfloat16().to(y.dtype)  # the same number in any type
+    weight = weight.bfloat16().to(y)  # the same number in any type
     (y * weight if weigh else y).sum().backward()
     found = {"y": y.detach()}
     for name, tensor in inputs.items():

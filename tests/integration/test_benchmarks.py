@@ -124,6 +124,67 @@ def test_metrics(tmp_path):
     assert "824 files" in printed
 
 
+def without_interpreter(monkeypatch):
+    """The tests of the kernels set it; these compile, or set it themselves."""
+    pytest.importorskip("triton", reason="Triton is not installed")
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+
+
+@pytest.mark.skipif(REASON is not None, reason=str(REASON))
+def test_gpu(tmp_path, monkeypatch):
+    """In the interpreter: both back ends agree with the reference."""
+    without_interpreter(monkeypatch)
+    file = tmp_path / "table.md"
+    printed = run_benchmark(
+        *("gpu.py", "--interpret", "--repeats", 1, "--scan", 2, 5, 3, 2),
+        *("--precisions", "fp32", "bf16", "--steps", "--output", file),
+    )
+    assert file.read_text().strip() == printed.strip()
+    scans = rows_of(printed, "batch length dim state")
+    kinds = "forward", "forward and backward"
+    names = [[k, name] for k in kinds for name in ("triton", "pytorch")]
+    assert [row[2:4] for row in scans] == names * 2
+    assert all(float(row[-1]) < 1e-5 for row in scans[:4])
+
+
+def test_gpu_steps():
+    """Those of the interpreter would take minutes."""
+    printed = run_benchmark(
+        *("gpu.py", "--interpret", "--repeats", 1, "--scan", 1, 1, 1, 1),
+        *("--backends", "pytorch", "--steps", "tiny,1,0.1"),
+    )
+    steps = rows_of(printed, "model | batch")
+    precisions = ["fp32", "bf16", "fp16"]
+    assert [row[3:5] for row in steps] == [[p, "pytorch"] for p in precisions]
+    assert [row[6] for row in steps] == ["1"] * 3
+    assert float(steps[0][-1]) < 1e-5
+
+
+def test_gpu_bounds():
+    printed = run_benchmark("gpu_bounds.py", "--model", "tiny")
+    calls = rows_of(printed, "call | type")
+    assert len(calls) == 10
+    for rows in (calls[:5], calls[5:]):
+        *parts, whole = (list(map(float, row[2:])) for row in rows)
+        for total, *column in zip(whole, *parts):
+            assert sum(column) == pytest.approx(total, rel=0.02)
+
+
+def test_triton_resources(monkeypatch):
+    """They compile for three generations, and spill no register."""
+    without_interpreter(monkeypatch)
+    printed = run_benchmark(
+        *("triton_resources.py", "--states", 16, "--types", "bf16"),
+        *("--capabilities", 80, 90, 100),
+    )
+    rows = rows_of(printed, "kernel | states")
+    kernels = ["scan", "scan_backward", "conv", "conv_backward"]
+    assert [row[0] for row in rows] == kernels
+    for row in rows:
+        assert all(0 < int(registers) <= 255 for registers in row[3:6])
+        assert row[6] == "0", f"{row[0]} spills {row[6]} bytes"
+
+
 def test_each_script_is_tested():
     scripts = {
         path.stem

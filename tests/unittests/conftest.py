@@ -1,13 +1,17 @@
 """What the tests of several operators and layers need."""
 
 import dataclasses
+import os
+
+# before anything imports Triton: its kernels run on CPU tensors
+os.environ.setdefault("TRITON_INTERPRET", "1")
 
 import pytest
 import torch
 
 from speechbrain_semamba.ops import backends, kernels
 from speechbrain_semamba.ops.backends import BACKENDS
-from speechbrain_semamba.ops.scan import mamba_ssm
+from speechbrain_semamba.ops.scan import mamba_ssm, triton
 
 
 @pytest.fixture(params=kernels.INSTRUCTIONS)
@@ -29,6 +33,7 @@ def uncached():
     functions = (
         mamba_ssm.why_not,
         mamba_ssm.why_not_fused,
+        triton.why_not,
         backends._log_once,
     )
     for function in functions:

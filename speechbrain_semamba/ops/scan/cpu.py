@@ -102,7 +102,7 @@ def selective_scan(
         State before every ``CHUNK``-th step [batch, chunks, state, dim];
         empty unless ``keep_states``.
     """
-    y, final, states = _outputs(u, A, keep_states)
+    y, final, states = outputs(u, A, keep_states)
     check_shape("initial_state", initial_state, final.shape)
     arguments = _arguments(
         *(u, delta, A, B, C, D, z, delta_bias, sizes, reverse),
@@ -117,7 +117,7 @@ def selective_scan(
 
 @selective_scan.fake
 def _(u, delta, A, B, C, D, z, delta_bias, sizes, initial_state, reverse, keep):
-    return _outputs(u, A, keep)
+    return outputs(u, A, keep)
 
 
 @operator
@@ -138,9 +138,10 @@ def selective_scan_backward(
     """Gradients of u, delta, A, B, C, D, z and delta_bias, in this order.
 
     Those of D, z and delta_bias are there whether or not the input is; that
-    of z is then empty. Computed and returned in the type of ``states``.
+    of z is then empty. Computed in the type of ``states``; those of u, delta
+    and z have the type of u.
     """
-    dtype = states.dtype
+    half, dtype = u.dtype, states.dtype
     u, delta = u.to(dtype), delta.to(dtype)
     z = None if z is None else z.to(dtype)
     batch, _, dim = u.shape
@@ -166,29 +167,27 @@ def selective_scan_backward(
     kernels.run("scan_backward", arguments)
     rate, skip, bias = (grads[name].sum(0) for name in ("rate", "D", "bias"))
     return [
-        grads["u"],
-        grads["delta"],
+        grads["u"].to(half),
+        grads["delta"].to(half),
         rate.T.contiguous(),
         grads["B"],
         grads["C"],
         skip,
-        grads["z"],
+        grads["z"].to(half),
         bias,
     ]
 
 
 @selective_scan_backward.fake
 def _(grad_y, u, delta, A, B, C, D, z, delta_bias, sizes, states, reverse):
-    def new(shape):
-        return states.new_empty(shape)
-
     dim = u.shape[2:]
-    shapes = [x.shape for x in (u, delta, A, B, C)]
     return [
-        *map(new, shapes),
-        new(dim),
-        new(0 if z is None else z.shape),
-        new(dim),
+        u.new_empty(u.shape),
+        u.new_empty(u.shape),
+        *(states.new_empty(x.shape) for x in (A, B, C)),
+        states.new_empty(dim),
+        u.new_empty(0 if z is None else u.shape),
+        states.new_empty(dim),
     ]
 
 
@@ -221,7 +220,7 @@ def _backward(ctx, grad_y, *unused):
 selective_scan.gradient(_backward, _save)
 
 
-def _outputs(u, A, keep_states):
+def outputs(u, A, keep_states):
     batch, length, dim = u.shape
     dtype = state_dtype(u.dtype)
     chunks = -(-length // CHUNK) if keep_states else 0

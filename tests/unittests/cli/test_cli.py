@@ -100,6 +100,14 @@ def test_info_names_each_back_end(capsys):
         assert f"{name}" in printed
 
 
+def test_info_says_all_whatever_the_environment_asks_for(capsys, monkeypatch):
+    monkeypatch.setenv("SEMAMBA_BACKEND", "fast")
+    assert main(["info"]) == 0
+    printed = capsys.readouterr().out
+    assert ": none, SEMAMBA_BACKEND must be 'auto' or one of" in printed
+    assert "models: " in printed
+
+
 def test_convert_to_onnx(model_folder, tmp_path, capsys):
     for name in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(name)  # of the extra onnx

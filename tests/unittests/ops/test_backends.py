@@ -68,6 +68,21 @@ def test_auto_logs_its_choice_once(caplog, uncached):
     assert caplog.text.count("selective scan on cpu: ") == 1
 
 
+# ---- the environment
+
+
+def test_environment_says_what_auto_is(monkeypatch):
+    monkeypatch.setenv("SEMAMBA_BACKEND", "reference")
+    assert choose_backend(CPU).name == "reference"
+    assert choose_backend(CPU, "pytorch").name == "pytorch"
+    monkeypatch.setenv("SEMAMBA_BACKEND", "mamba_ssm")
+    with pytest.raises(RuntimeError, match="cannot run on cpu.*unset SEMAMBA"):
+        choose_backend(CPU)
+    monkeypatch.setenv("SEMAMBA_BACKEND", "fast")
+    with pytest.raises(ValueError, match="SEMAMBA_BACKEND must be .*'fast'"):
+        choose_backend(CPU)
+
+
 # ---- where "auto" is slow
 
 
@@ -115,6 +130,26 @@ def test_warning_does_not_break_a_compiled_graph(without_kernels, caplog):
     )
     expected = scan("pytorch")(**inputs)
     torch.testing.assert_close(fast(**inputs), expected)
+
+
+def test_compile_does_not_follow_a_reason(monkeypatch):
+    """It may import and ask CUDA; either would break the graph."""
+
+    def why_not(device_type):
+        try:
+            import nothing_of_this_name  # noqa: F401
+        except ImportError as error:
+            return str(error)
+
+    row = dataclasses.replace(BACKENDS["mamba_ssm"], why_not=why_not)
+    monkeypatch.setitem(BACKENDS, "mamba_ssm", row)
+    torch._dynamo.reset()
+    fast = torch.compile(
+        lambda x: x + len(choose_backend("cuda").name),
+        fullgraph=True,
+        backend="eager",
+    )
+    assert fast(torch.ones(1)) == 1 + len(choose_backend("cuda").name)
 
 
 # ---- a back end is a file and a row

@@ -1,5 +1,6 @@
 """Python functions as operators, and what PyTorch expects of ours."""
 
+import contextlib
 import itertools
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from speechbrain_semamba.ops import rms_norm  # noqa: F401, registers it
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
-from speechbrain_semamba.ops.registration import operator
+from speechbrain_semamba.ops.registration import cpu_tensors_as, operator
 from speechbrain_semamba.ops.scan import cpu
 
 
@@ -60,6 +61,29 @@ def test_operator_without_a_gradient_refuses():
     y = _flat_of_tests(torch.ones(2, requires_grad=True))
     with pytest.raises(RuntimeError, match="flat_of_tests has no gradient"):
         y.sum().backward()
+
+
+def test_another_device_s_function_runs_on_that_device(monkeypatch):
+    """Triton launches on the current one, whichever has the tensors."""
+    entered = []
+
+    @contextlib.contextmanager
+    def device_of(x):
+        entered.append(x)
+        yield
+
+    @operator
+    def _third_of_tests(x: Tensor) -> Tensor:
+        return x / 3
+
+    monkeypatch.setattr(torch.cuda, "device_of", device_of)
+    _third_of_tests.on("CUDA", lambda x: x * 5)
+    x = torch.ones(1)
+    assert _third_of_tests(3 * x) == 1 and not entered
+    with cpu_tensors_as("CUDA"):
+        assert _third_of_tests(x) == 5
+    assert len(entered) == 1
+    assert _third_of_tests(3 * x) == 1
 
 
 # ---- what PyTorch expects of an operator

@@ -1,11 +1,14 @@
 """The recipe's command line: what it says, and mistakes in one line."""
 
 import pytest
+import torch
 from places import RECIPE
 from speechbrain.utils.run_opts import RunOptions
 
+from speechbrain_semamba.training import command_line
 from speechbrain_semamba.training.command_line import read_command
 from speechbrain_semamba.training.run_record import may_change
+from speechbrain_semamba.utils import devices
 
 MINI = str(RECIPE / "hparams" / "semamba_mini.yaml")
 YAML = """
@@ -121,6 +124,19 @@ def test_mistakes_in_one_line(read, options, message):
     with pytest.raises(ValueError) as info:
         read(*options)
     assert message in str(info.value) and "\n" not in str(info.value)
+
+
+def test_each_process_gets_its_gpu(read, monkeypatch):
+    """As ``--device=cuda`` is said to all processes that torchrun starts."""
+    monkeypatch.setattr(command_line, "check_device", lambda name: None)
+    monkeypatch.setattr(devices, "check_device", lambda name: None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    found = []
+    for rank in ("0", "1"):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        found.append(read("--data_folder=x", "--device=cuda").run_opts.device)
+    assert found == ["cuda:0", "cuda:1"]
+    assert read("--data_folder=x", "--device=cpu").run_opts.device == "cpu"
 
 
 def test_argument_that_no_class_takes(read):
