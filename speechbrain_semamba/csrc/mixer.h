@@ -44,16 +44,11 @@ struct MixerScratch {
     z = {arena.take(tile_size(count, a.dim)), count};
     selected = arena.take(count * selected_stride);
     mixed = {arena.take(tile_size(count, a.channels)), count};
-    h = vectors(arena, round_up(a.dim, L) / L * a.state);
-    steps = {vectors(arena, count), vectors(arena, count),
-             vectors(arena, count)};
+    h = arena.vectors(round_up(a.dim, L) / L * a.state);
+    steps = {arena.vectors(count), arena.vectors(count), arena.vectors(count)};
   }
   void lay_out_sequence(Arena& arena, int64_t length) {
     forward = arena.take((length + kRows) * forward_stride);
-  }
-  static Vector<float>* vectors(Arena& arena, int64_t count) {
-    float* data = arena.take(count * kLanes<float>);
-    return reinterpret_cast<Vector<float>*>(data);
   }
 };
 
@@ -114,8 +109,8 @@ INLINE void scan_tile(const MixerArguments& a, const PackedWeights& weights,
   }
   const Rows<float> B = {w.selected + a.rank, w.selected_stride};
   const Rows<float> C = B.from(a.state);
-  advance(steps, count, B, C, weights.rate + c * a.state, w.h + c / L * a.state,
-          a.state);
+  advance(steps, count, B, C, weights.rate + c / L * a.state,
+          w.h + c / L * a.state, a.state);
   for (int64_t t = 0; t < count; ++t) {
     const V gate = load<float>(z + t * kPanel, L);
     store(u + t * kPanel, steps.y[t] * gate * sigmoid(gate), L);

@@ -16,6 +16,9 @@ struct Arena {
     used += round_up(count, 16);
     return part;
   }
+  Vector<float>* vectors(int64_t count) {
+    return reinterpret_cast<Vector<float>*>(take(count * kLanes<float>));
+  }
 };
 
 // One direction. Arrays of inner channels have rows of `stride`; what lies
@@ -23,8 +26,9 @@ struct Arena {
 struct PackedWeights {
   int64_t stride;
   float eps;
-  float *norm, *in_u, *in_z, *conv, *conv_bias, *x, *dt, *dt_bias, *rate, *skip;
+  float *norm, *in_u, *in_z, *conv, *conv_bias, *x, *dt, *dt_bias, *skip;
   float *out, *projection;
+  Vector<float>* rate;  // [vector of channels, state], times kRateScale
 
   void lay_out(Arena& arena, const MixerArguments& a) {
     stride = round_up(a.dim, kLanes<float>);
@@ -36,7 +40,7 @@ struct PackedWeights {
     x = arena.take(packed_size(a.rank + 2 * a.state, a.dim));
     dt = arena.take(a.rank * stride);
     dt_bias = arena.take(stride);
-    rate = arena.take(a.state * stride);
+    rate = arena.vectors(a.state * stride / kLanes<float>);
     skip = arena.take(stride);
     out = arena.take(packed_size(a.channels, a.dim));
     projection = arena.take(packed_size(a.channels, a.channels));
@@ -73,7 +77,7 @@ void pack(const MixerArguments& a, const MixerWeights& w,
   transpose(w.dt_bias, dim, 1, packed.dt_bias, 0);
   for (int64_t d = 0; d < dim; ++d)  // each vector of channels by itself
     for (int64_t n = 0; n < a.state; ++n)
-      packed.rate[(d / L * a.state + n) * L + d % L] =
+      packed.rate[d / L * a.state + n][d % L] =
           floats(w.A)[d * a.state + n] * kRateScale<float>;
   transpose(w.D, dim, 1, packed.skip, 0);
   pack(floats(w.out_proj), channels, dim, dim, packed.out);

@@ -107,14 +107,14 @@ struct Rows {
 // kStates states, which stay in registers from the first step to the last
 template <class S, int kStates>
 INLINE void advance_few(const Steps<S>& steps, int64_t count, Rows<S> B,
-                        Rows<S> C, const S* rate, Vector<S>* kept) {
+                        Rows<S> C, const Vector<S>* rate, Vector<S>* kept) {
   typedef Vector<S> V;
   const Vector<uint32_t> table = decay_table();
   V h[kStates], rates[kStates];
   UNROLL
   for (int n = 0; n < kStates; ++n) {
     h[n] = kept[n];
-    rates[n] = load<S>(rate + n * kLanes<S>, kLanes<S>);
+    rates[n] = rate[n];
   }
   for (int64_t t = 0; t < count; ++t) {
     const V step = steps.step[t], drive = steps.drive[t];
@@ -132,20 +132,17 @@ INLINE void advance_few(const Steps<S>& steps, int64_t count, Rows<S> B,
 }
 
 // All states over some steps: a few at a time, as many as registers can hold.
-// `rate` has the vectors of A times kRateScale, `h` the states.
+// `rate` is A times kRateScale.
 template <class S>
 INLINE void advance(const Steps<S>& steps, int64_t count, Rows<S> B, Rows<S> C,
-                    const S* rate, Vector<S>* h, int64_t states) {
+                    const Vector<S>* rate, Vector<S>* h, int64_t states) {
   int64_t n = 0;
   for (; n + 8 <= states; n += 8)
-    advance_few<S, 8>(steps, count, B.from(n), C.from(n), rate + n * kLanes<S>,
-                      h + n);
+    advance_few<S, 8>(steps, count, B.from(n), C.from(n), rate + n, h + n);
   for (; n + 4 <= states; n += 4)
-    advance_few<S, 4>(steps, count, B.from(n), C.from(n), rate + n * kLanes<S>,
-                      h + n);
+    advance_few<S, 4>(steps, count, B.from(n), C.from(n), rate + n, h + n);
   for (; n < states; ++n)
-    advance_few<S, 1>(steps, count, B.from(n), C.from(n), rate + n * kLanes<S>,
-                      h + n);
+    advance_few<S, 1>(steps, count, B.from(n), C.from(n), rate + n, h + n);
 }
 
 }  // namespace
