@@ -224,7 +224,10 @@ void mixer(const MixerArguments& a) {
   MixerScratch size;
   size.lay_out(work, a, tile);
   size.lay_out_sequence(work, a.length);
-#pragma omp parallel num_threads(a.num_threads)
+  const int threads =
+      useful_threads(a.num_threads, a.batch * a.sequences * a.length * a.dim *
+                                        (a.channels + a.state));
+#pragma omp parallel num_threads(threads)
   {
     Scratch<float> kept(work.used);
     Arena own = {kept.data};

@@ -90,7 +90,9 @@ void scan_block(const ScanArguments& a, int64_t b, Lanes lanes) {
 template <class S, class T>
 void scan(const ScanArguments& a) {
   const int64_t blocks = count_blocks<S>(a.dim);
-#pragma omp parallel for schedule(static) num_threads(a.num_threads)
+  const int threads =
+      useful_threads(a.num_threads, a.batch * a.length * a.dim * a.state);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int64_t task = 0; task < a.batch * blocks; ++task)
     scan_block<S, T>(a, task / blocks, lanes_of_block<S>(task % blocks, a.dim));
 }

@@ -29,8 +29,8 @@ def mamba_pair(
 ) -> Tensor:
     """What ``nnet.tf_mamba.BidirectionalMamba`` computes, without a gradient.
 
-    The weights are packed at every call: that takes a part in a thousand of
-    the time, and what is never kept is never out of date.
+    The kernel packs the weights anew at every call: that takes about a
+    thousandth of its time, and what is not kept is never out of date.
 
     Arguments
     ---------
@@ -53,14 +53,26 @@ def mamba_pair(
     -------
     torch.Tensor
         Features like x; zero where not valid.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit.
     """
     batch, sequences, length, channels = x.shape
-    dim, state = forward[7].shape
-    rank, width = forward[5].shape[1], forward[2].shape[1]
     check_shape("projection", projection, (channels, 2 * channels))
     check_shape("bias", bias, (channels,))
+    check_shape("sizes", sizes, (batch,))
     if sizes is not None:
         sizes = sizes.to(torch.int64).clamp(0, length).contiguous()
+    dim, state = forward[7].shape
+    counts = {
+        "channels": channels,
+        "dim": dim,
+        "state": state,
+        "rank": forward[5].shape[1],
+        "width": forward[2].shape[1],
+    }
     x = dense_last(x, x.dtype)
     y = torch.empty_like(x)
     arguments = MixerArguments(
@@ -69,16 +81,12 @@ def mamba_pair(
         batch=batch,
         sequences=sequences,
         length=length,
-        channels=channels,
-        dim=dim,
-        state=state,
-        rank=rank,
-        width=width,
+        **counts,
         x=x,
         y=y,
         sizes=sizes,
-        forward=_weights(forward, eps[0]),
-        backward=_weights(backward, eps[1]),
+        forward=_weights(forward, eps[0], **counts),
+        backward=_weights(backward, eps[1], **counts),
         projection=dense(projection, torch.float32),
         bias=dense(bias, torch.float32),
     )
@@ -94,7 +102,21 @@ def _(x, forward, backward, projection, bias, eps, sizes=None):
 mamba_pair.no_gradient()
 
 
-def _weights(tensors, eps):
-    names = [name for name, _ in MixerWeights._fields_]
-    tensors = (dense(x, torch.float32) for x in tensors)
-    return MixerWeights(**dict(zip(names, tensors)), eps=eps)
+def _weights(tensors, eps, channels, dim, state, rank, width):
+    shapes = {
+        "norm": (channels,),
+        "in_proj": (2 * dim, channels),
+        "conv": (dim, width),
+        "conv_bias": (dim,),
+        "x_proj": (rank + 2 * state, dim),
+        "dt": (dim, rank),
+        "dt_bias": (dim,),
+        "A": (dim, state),
+        "D": (dim,),
+        "out_proj": (channels, dim),
+    }
+    weights = dict(zip(shapes, tensors))
+    for name, shape in shapes.items():
+        check_shape(name, weights[name], shape)
+        weights[name] = dense(weights[name], torch.float32)
+    return MixerWeights(**weights, eps=eps)
