@@ -3,8 +3,7 @@
 // of it within the cache. It computes in float, whatever it reads and writes.
 #pragma once
 
-#include <unistd.h>
-
+#include "mixer_scratch.h"
 #include "packed_mixer.h"
 
 namespace {
@@ -22,35 +21,6 @@ INLINE T* at(const Sequences& view, const Way& way, int64_t time) {
   return static_cast<T*>(view.data) + way.item * view.batch_stride +
          way.sequence * view.sequence_stride + time * view.time_stride;
 }
-
-// What a thread keeps of a tile of steps, and of its sequence.
-struct MixerScratch {
-  Tile normed;      // [steps, channels]
-  Tile u, z;        // [steps, dim]; u has width - 1 steps more, before them
-  float* selected;  // [steps, rank + 2 state]
-  int64_t selected_stride;
-  Tile mixed;        // [steps, channels]
-  Vector<float>* h;  // [vector of channels, state]
-  Steps<float> steps;
-  float* forward;  // [length, channels], what the first direction adds
-  int64_t forward_stride;
-
-  void lay_out(Arena& arena, const MixerArguments& a, int64_t count) {
-    const int64_t taps = a.width - 1, L = kLanes<float>;
-    selected_stride = round_up(a.rank + 2 * a.state, kPanel);
-    forward_stride = round_up(a.channels, kPanel);
-    normed = {arena.take(tile_size(count, a.channels)), count};
-    u = {arena.take(tile_size(count + taps, a.dim)), count + taps};
-    z = {arena.take(tile_size(count, a.dim)), count};
-    selected = arena.take(count * selected_stride);
-    mixed = {arena.take(tile_size(count, a.channels)), count};
-    h = arena.vectors(round_up(a.dim, L) / L * a.state);
-    steps = {arena.vectors(count), arena.vectors(count), arena.vectors(count)};
-  }
-  void lay_out_sequence(Arena& arena, int64_t length) {
-    forward = arena.take((length + kRows) * forward_stride);
-  }
-};
 
 template <class T>
 void normalize(const MixerArguments& a, const Way& way, int64_t begin,
@@ -117,6 +87,20 @@ INLINE void scan_tile(const MixerArguments& a, const PackedWeights& weights,
   }
 }
 
+template <class T>
+void add_input(const MixerArguments& a, const Way& way, int64_t begin,
+               int64_t count, const Tile& tile) {
+  constexpr int L = kLanes<float>;
+  for (int64_t t = 0; t < count; ++t) {
+    const T* x = at<T>(a.x, way, way.time(begin + t));
+    for (int64_t c = 0; c < a.channels; c += L) {
+      float* to = tile.at(t, c);
+      const auto part = load<float>(x + c, smaller(L, a.channels - c));
+      store(to, load<float>(to, L) + part, L);
+    }
+  }
+}
+
 // Some steps of a Mamba with its norm and residual: x to `mixed`
 template <class T>
 void mix_tile(const MixerArguments& a, const Way& way, int64_t begin,
@@ -136,16 +120,7 @@ void mix_tile(const MixerArguments& a, const Way& way, int64_t begin,
   // what the convolution has to see of this tile in the next one
   for (int64_t c = 0; c < a.dim; c += kPanel)
     memmove(w.u.at(0, c), w.u.at(count, c), taps * kPanel * sizeof(float));
-  for (int64_t t = 0; t < count; ++t) {
-    const T* x = at<T>(a.x, way, way.time(begin + t));
-    for (int64_t c = 0; c < a.channels; c += L) {
-      float* mixed = w.mixed.at(t, c);
-      store(mixed,
-            load<float>(mixed, L) +
-                load<float>(x + c, smaller(L, a.channels - c)),
-            L);
-    }
-  }
+  add_input<T>(a, way, begin, count, w.mixed);
 }
 
 // Steps of the result, when both directions have passed them
@@ -185,26 +160,6 @@ void mix_way(const MixerArguments& a, const Way& way, int64_t tile,
              way.reverse ? Target(w.normed) : forward);
     if (way.reverse) finish<T>(a, way, begin, count, w);
   }
-}
-
-// Steps of a tile: what is kept of them fills half of the second cache
-int64_t tile_steps(const MixerArguments& a) {
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-  const int64_t known = sysconf(_SC_LEVEL2_CACHE_SIZE);
-#else
-  const int64_t known = 0;
-#endif
-  const int64_t cache = known > 0 ? known : 512 * 1024;
-  Arena few, more;
-  MixerScratch unused;
-  unused.lay_out(few, a, kRows);
-  unused.lay_out(more, a, 2 * kRows);
-  const int64_t bytes = (more.used - few.used) * sizeof(float);
-  const int64_t most = smaller(cache / 2 / bytes, 8) * kRows;
-  const int64_t fit = most < kRows ? kRows : most;
-  // as many tiles as that makes, but all of the same size
-  const int64_t tiles = (a.length + fit - 1) / fit;
-  return round_up((a.length + tiles - 1) / tiles, kRows);
 }
 
 template <class T>

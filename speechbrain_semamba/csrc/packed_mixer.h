@@ -1,25 +1,9 @@
 // The weights of a Mamba in the order in which mixer.h reads them.
 #pragma once
 
-#include "gemm.h"
-#include "states.h"
+#include "mixer_scratch.h"
 
 namespace {
-
-// Hands out parts of one piece of memory, aligned for every vector. Without
-// memory it counts how much is needed.
-struct Arena {
-  float* data = nullptr;
-  int64_t used = 0;
-  float* take(int64_t count) {
-    float* part = data == nullptr ? nullptr : data + used;
-    used += round_up(count, 16);
-    return part;
-  }
-  Vector<float>* vectors(int64_t count) {
-    return reinterpret_cast<Vector<float>*>(take(count * kLanes<float>));
-  }
-};
 
 // One direction. Arrays of inner channels have rows of `stride`; what lies
 // beyond the last channel is zero.
