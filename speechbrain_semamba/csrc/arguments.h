@@ -15,6 +15,12 @@ struct View {
   int64_t batch_stride, time_stride;
 };
 
+// A view of [batch, sequences, length, features]
+struct Sequences {
+  void* data;
+  int64_t batch_stride, sequence_stride, time_stride;
+};
+
 struct ScanArguments {
   int64_t data_type, num_threads;
   int64_t batch, length, dim, state;
@@ -95,4 +101,30 @@ struct RmsNormArguments {
   double eps;
   View x, y;     // [batch, length, channels]
   void* weight;  // [channels]
+};
+
+// The weights of one direction of a Mamba pair, all float, as the layers have
+// them: [out, in] for a linear one.
+struct MixerWeights {
+  void* norm;       // [channels]
+  void* in_proj;    // [2 dim, channels]
+  void* conv;       // [dim, width]
+  void* conv_bias;  // [dim]
+  void* x_proj;     // [rank + 2 state, dim]
+  void* dt;         // [dim, rank]
+  void* dt_bias;    // [dim]
+  void* A;          // [dim, state]
+  void* D;          // [dim]
+  void* out_proj;   // [channels, dim]
+  double eps;       // of the norm
+};
+
+struct MixerArguments {
+  int64_t data_type, num_threads;
+  int64_t batch, sequences, length, channels, dim, state, rank, width;
+  Sequences x, y;  // [batch, sequences, length, channels]
+  int64_t* sizes;  // [batch], steps that count, optional
+  MixerWeights forward, backward;
+  void* projection;  // [channels, 2 channels]
+  void* bias;        // [channels]
 };

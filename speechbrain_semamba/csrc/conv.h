@@ -55,7 +55,9 @@ void conv(const ConvArguments& a) {
   auto* one = a.width == 4   ? conv_block<S, T, 4>
               : a.width == 3 ? conv_block<S, T, 3>
                              : conv_block<S, T, 2>;
-#pragma omp parallel for schedule(static) num_threads(a.num_threads)
+  const int threads =
+      useful_threads(a.num_threads, a.batch * a.length * a.dim * a.width);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int64_t task = 0; task < a.batch * blocks; ++task)
     one(a, task / blocks, lanes_of_block<S>(task % blocks, a.dim));
 }
@@ -114,7 +116,9 @@ void conv_backward(const ConvGradients& g) {
   auto* one = a.width == 4   ? conv_block_backward<S, 4>
               : a.width == 3 ? conv_block_backward<S, 3>
                              : conv_block_backward<S, 2>;
-#pragma omp parallel for schedule(static) num_threads(a.num_threads)
+  const int threads =
+      useful_threads(a.num_threads, a.batch * a.length * a.dim * a.width);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int64_t task = 0; task < g.groups * blocks; ++task)
     one(g, task / blocks, lanes_of_block<S>(task % blocks, a.dim));
 }

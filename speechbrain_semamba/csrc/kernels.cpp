@@ -3,6 +3,7 @@
 #include "kernels.h"
 
 #include "conv.h"
+#include "mixer.h"
 #include "norm.h"
 #include "rms_norm.h"
 #include "scan.h"
@@ -20,6 +21,6 @@ void exp_of_all(const float* x, float* y, int64_t size) {
 }  // namespace
 
 extern const Kernels SEMAMBA_KERNELS = {
-    scan, scan_backward, conv,     conv_backward,
-    norm, norm_backward, rms_norm, exp_of_all,
+    scan,          scan_backward, conv,  conv_backward, norm,
+    norm_backward, rms_norm,      mixer, exp_of_all,
 };

@@ -11,5 +11,6 @@ struct Kernels {
   void (*norm)(const NormArguments&);
   void (*norm_backward)(const NormGradients&);
   void (*rms_norm)(const RmsNormArguments&);
+  void (*mixer)(const MixerArguments&);
   void (*exp)(const float* x, float* y, int64_t size);  // for its test
 };

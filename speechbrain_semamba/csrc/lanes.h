@@ -20,6 +20,12 @@ INLINE Vector<S> load_or_zero(const void* from, int64_t offset, int count) {
   return load<S>(static_cast<const S*>(from) + offset, count);
 }
 
+// Threads for a loop of this many operations: those asked for, but one where
+// waking the others takes longer than the work.
+INLINE int useful_threads(int64_t wanted, int64_t operations) {
+  return operations < 16384 ? 1 : wanted;
+}
+
 // The channels that one task works on: [first, first + count).
 struct Lanes {
   int64_t first;

@@ -105,15 +105,17 @@ void write_part(const NormArguments& a, int64_t b, int64_t part) {
 template <class S, class T>
 void norm(const NormArguments& a) {
   const int64_t parts = count_parts(a);
-#pragma omp parallel num_threads(a.num_threads)
+  const int threads =
+      useful_threads(a.num_threads, a.batch * a.length * a.channels);
+#pragma omp parallel num_threads(threads)
   {
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (int64_t task = 0; task < a.batch * parts; ++task)
       measure_part<S, T>(a, task / parts, task % parts);
 #pragma omp for schedule(static)
     for (int64_t task = 0; task < a.batch * a.channels; ++task)
       join_parts<S>(a, task / a.channels, task % a.channels);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (int64_t task = 0; task < a.batch * parts; ++task)
       write_part<S, T>(a, task / parts, task % parts);
   }
@@ -194,15 +196,17 @@ template <class S>
 void norm_backward(const NormGradients& g) {
   const NormArguments& a = g.forward;
   const int64_t parts = count_parts(a);
-#pragma omp parallel num_threads(a.num_threads)
+  const int threads =
+      useful_threads(a.num_threads, a.batch * a.length * a.channels);
+#pragma omp parallel num_threads(threads)
   {
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (int64_t task = 0; task < a.batch * parts; ++task)
       sum_part<S>(g, task / parts, task % parts);
 #pragma omp for schedule(static)
     for (int64_t task = 0; task < a.batch * a.channels; ++task)
       join_sums<S>(g, task / a.channels, task % a.channels);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (int64_t task = 0; task < a.batch * parts; ++task)
       write_gradient<S>(g, task / parts, task % parts);
   }

@@ -26,7 +26,9 @@ void rms_norm_row(const RmsNormArguments& a, int64_t b, int64_t t) {
 
 template <class S, class T>
 void rms_norm(const RmsNormArguments& a) {
-#pragma omp parallel for schedule(static) num_threads(a.num_threads)
+  const int threads =
+      useful_threads(a.num_threads, a.batch * a.length * a.channels);
+#pragma omp parallel for schedule(dynamic, 64) num_threads(threads)
   for (int64_t row = 0; row < a.batch * a.length; ++row)
     rms_norm_row<S, T>(a, row / a.length, row % a.length);
 }

@@ -1,8 +1,8 @@
-// The selective scan, forward: serial in time, one vector of channels at a
-// time, its states in registers.
+// The selective scan, forward: serial in time, one vector of channels and a
+// chunk of steps at a time, which stays in the first cache.
 #pragma once
 
-#include "lanes.h"
+#include "states.h"
 
 namespace {
 
@@ -10,59 +10,61 @@ INLINE int64_t valid_steps(const ScanArguments& a, int64_t b) {
   return a.sizes == nullptr ? a.length : a.sizes[b];
 }
 
-// What a block of channels keeps from step to step: [state] vectors.
+// What one vector of channels keeps.
 template <class S>
 struct Channels {
-  Vector<S>*h, *rate, bias, skip;
+  Vector<S>* h;     // [state]
+  Vector<S>* rate;  // [state], times kRateScale
+  Vector<S> bias, skip;
+  Steps<S> steps;  // of a chunk
 };
 
-// Steps [begin, end) of one block. S computes, T is stored; kState is the
-// number of states if it is known, and then they stay in registers.
-template <class S, class T, int kState>
-INLINE void scan_steps(const ScanArguments& a, int64_t b, Lanes lanes,
-                       Channels<S> channels, int64_t begin, int64_t end) {
+// Steps [begin, end) of one vector of channels. S computes, T is stored.
+template <class S, class T>
+INLINE void scan_chunk(const ScanArguments& a, int64_t b, Lanes lanes,
+                       const Channels<S>& channels, int64_t begin,
+                       int64_t end) {
   typedef Vector<S> V;
-  const int64_t c = lanes.first, count = lanes.count;
-  const int64_t states = kState ? kState : a.state;
-  V registers[kState ? kState : 1];
-  V* h = kState ? registers : channels.h;
-  UNROLL
-  for (int n = 0; n < kState; ++n) h[n] = channels.h[n];
-
-  for (int64_t k = begin; k < end; ++k) {
-    const int64_t t = a.reverse ? valid_steps(a, b) - 1 - k : k;
+  const int64_t c = lanes.first, count = lanes.count, n = end - begin;
+  const int64_t first = a.reverse ? valid_steps(a, b) - 1 - begin : begin;
+  const int64_t sign = a.reverse ? -1 : 1;
+  const Steps<S>& steps = channels.steps;
+  for (int64_t k = 0; k < n; ++k) {
+    const int64_t t = first + sign * k;
     const V x = load<S>(at<T>(a.u, b, t) + c, count);
-    const V step =
+    steps.step[k] =
         softplus(load<S>(at<T>(a.delta, b, t) + c, count) + channels.bias);
-    const V drive = step * x;
-    const S* B = at<S>(a.B, b, t);
-    const S* C = at<S>(a.C, b, t);
-    V y = channels.skip * x;
-    UNROLL
-    for (int64_t n = 0; n < states; ++n) {
-      h[n] = exp(step * channels.rate[n]) * h[n] + drive * B[n];
-      y += h[n] * C[n];
-    }
+    steps.drive[k] = steps.step[k] * x;
+    steps.y[k] = channels.skip * x;
+  }
+  const Rows<S> B = {at<S>(a.B, b, first), sign * a.B.time_stride};
+  const Rows<S> C = {at<S>(a.C, b, first), sign * a.C.time_stride};
+  advance(steps, n, B, C, channels.rate, channels.h, a.state);
+  for (int64_t k = 0; k < n; ++k) {
+    const int64_t t = first + sign * k;
+    V y = steps.y[k];
     if (a.z.data != nullptr) {
       const V z = load<S>(at<T>(a.z, b, t) + c, count);
       y *= z * sigmoid(z);
     }
     store(at<T>(a.y, b, t) + c, y, count);
   }
-  UNROLL
-  for (int n = 0; n < kState; ++n) channels.h[n] = h[n];
 }
 
-template <class S, class T, int kState>
+template <class S, class T>
 void scan_block(const ScanArguments& a, int64_t b, Lanes lanes) {
   const int64_t c = lanes.first, count = lanes.count;
   const int64_t offset = b * a.state * a.dim + c;
-  Scratch<Vector<S>> scratch(2 * a.state);
-  Channels<S> channels = {scratch.data, scratch.data + a.state,
-                          load_or_zero<S>(a.bias, c, count),
-                          load_or_zero<S>(a.D, c, count)};
+  Scratch<Vector<S>> scratch(2 * a.state + 3 * a.chunk);
+  Vector<S>* steps = scratch.data + 2 * a.state;
+  const Channels<S> channels = {scratch.data,
+                                scratch.data + a.state,
+                                load_or_zero<S>(a.bias, c, count),
+                                load_or_zero<S>(a.D, c, count),
+                                {steps, steps + a.chunk, steps + 2 * a.chunk}};
   for (int64_t n = 0; n < a.state; ++n) {
-    channels.rate[n] = load_or_zero<S>(a.rate, n * a.dim + c, count);
+    channels.rate[n] =
+        load_or_zero<S>(a.rate, n * a.dim + c, count) * kRateScale<S>;
     channels.h[n] = load_or_zero<S>(a.initial, offset + n * a.dim, count);
   }
 
@@ -76,7 +78,7 @@ void scan_block(const ScanArguments& a, int64_t b, Lanes lanes) {
               count);
     }
     const int64_t begin = i * a.chunk, end = smaller(valid, begin + a.chunk);
-    scan_steps<S, T, kState>(a, b, lanes, channels, begin, end);
+    if (begin < end) scan_chunk<S, T>(a, b, lanes, channels, begin, end);
   }
   for (int64_t t = valid; t < a.length; ++t)
     store(at<T>(a.y, b, t) + c, Vector<S>{}, count);
@@ -88,13 +90,11 @@ void scan_block(const ScanArguments& a, int64_t b, Lanes lanes) {
 template <class S, class T>
 void scan(const ScanArguments& a) {
   const int64_t blocks = count_blocks<S>(a.dim);
-  auto* block =
-      a.state == 16
-          ? scan_block<S, T, 16>
-          : (a.state == 8 ? scan_block<S, T, 8> : scan_block<S, T, 0>);
-#pragma omp parallel for schedule(static) num_threads(a.num_threads)
+  const int threads =
+      useful_threads(a.num_threads, a.batch * a.length * a.dim * a.state);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int64_t task = 0; task < a.batch * blocks; ++task)
-    block(a, task / blocks, lanes_of_block<S>(task % blocks, a.dim));
+    scan_block<S, T>(a, task / blocks, lanes_of_block<S>(task % blocks, a.dim));
 }
 
 void scan(const ScanArguments& a) {

@@ -206,7 +206,10 @@ void scan_backward(const ScanGradients& g) {
   auto* one = states == 16  ? scan_group_backward<S, 16>
               : states == 8 ? scan_group_backward<S, 8>
                             : scan_group_backward<S, 0>;
-#pragma omp parallel for schedule(static) num_threads(g.forward.num_threads)
+  const ScanArguments& a = g.forward;
+  const int threads =
+      useful_threads(a.num_threads, a.batch * a.length * a.dim * a.state);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int64_t group = 0; group < g.groups; ++group) one(g, group);
 }
 

@@ -176,6 +176,22 @@ class MambaBlock(nn.Module):
         """Arguments and result as ``Mamba.forward``."""
         return x + self.mixer(self._normalize(x), valid, reverse)
 
+    def weights(self):
+        """All weights in the order of ``ops.mamba_mixer.mamba_pair``."""
+        mixer = self.mixer
+        return [
+            self.norm.weight,
+            mixer.in_proj.weight,
+            mixer.conv1d.weight.squeeze(1),
+            mixer.conv1d.bias,
+            mixer.x_proj.weight,
+            mixer.dt_proj.weight,
+            mixer.dt_proj.bias,
+            mixer.A,
+            mixer.D,
+            mixer.out_proj.weight,
+        ]
+
     def _normalize(self, x):
         backend = self.mixer.backend
         if use_cpu_kernels(x, backend) and not wants_gradient(self.norm, x):

@@ -4,8 +4,9 @@ import torch
 from torch import nn
 
 from speechbrain_semamba.nnet.gradient import wants_gradient
-from speechbrain_semamba.nnet.mamba import MambaBlock
+from speechbrain_semamba.nnet.mamba import Mamba, MambaBlock
 from speechbrain_semamba.ops.backends import use_cpu_kernels
+from speechbrain_semamba.ops.mamba_mixer import mamba_pair
 
 #: Bytes of one inner feature map that the CPU works on at a time
 SLICE = 1_600_000
@@ -40,11 +41,57 @@ class BidirectionalMamba(nn.Module):
 
     def forward(self, x, valid=None):
         """Maps x [batch, length, channels] to the same shape."""
+        if self.is_one_kernel(x):
+            return self.run_kernel(x[:, None], valid)[:, 0]
         both = [
             self.forward_block(x, valid),
             self.backward_block(x, valid, reverse=True),
         ]
         return x + self.projection(torch.cat(both, dim=-1))
+
+    def is_one_kernel(self, x):
+        """Whether all of it may be one call of a compiled kernel on x.
+
+        Not for training, and not if anybody could see that the layers are
+        not called: by a hook, or by another layer in the place of one.
+        """
+        return (
+            x.dtype in (torch.float32, torch.bfloat16)
+            and use_cpu_kernels(x, self.forward_block.mixer.backend)
+            and not wants_gradient(self, x)
+            and all(map(_is_plain, self.modules()))
+        )
+
+    def run_kernel(self, x, valid=None):
+        """Maps x [batch, sequences, length, channels] to the same shape.
+
+        Where not valid, the result is zero.
+        """
+        blocks = self.forward_block, self.backward_block
+        return mamba_pair(
+            x,
+            *(block.weights() for block in blocks),
+            self.projection.weight,
+            self.projection.bias,
+            [block.norm.eps for block in blocks],
+            None if valid is None else valid.sizes,
+        )
+
+
+#: The layers whose place the kernel takes
+LAYERS = {
+    nn.Conv1d,
+    nn.Linear,
+    nn.RMSNorm,
+    Mamba,
+    MambaBlock,
+    BidirectionalMamba,
+}
+
+
+def _is_plain(module):
+    hooks = module._forward_hooks, module._forward_pre_hooks
+    return type(module) in LAYERS and not any(hooks)
 
 
 class TFMamba(nn.Module):
@@ -93,6 +140,8 @@ class TFMamba(nn.Module):
 
 def _along(mamba, x, valid=None):
     """Runs a BidirectionalMamba over x [batch, sequences, length, channels]."""
+    if mamba.is_one_kernel(x):
+        return mamba.run_kernel(x, valid)
     mixer = mamba.forward_block.mixer
     if wants_gradient(mamba, x) or not use_cpu_kernels(x, mixer.backend):
         if valid is not None:

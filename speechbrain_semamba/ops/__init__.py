@@ -6,6 +6,7 @@
 - ``causal_conv``: Mamba's depthwise convolution with its SiLU
 - ``instance_norm``: instance normalisation and PReLU in one pass
 - ``rms_norm``: root-mean-square normalisation
+- ``mamba_mixer``: a forward and a backward Mamba as one kernel
 - ``triton``: the kernels of the scan and the convolution for NVIDIA's GPUs
 - ``registration``: Python functions as PyTorch operators
 - ``arguments``: the structures that the compiled kernels are given

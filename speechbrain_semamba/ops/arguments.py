@@ -66,6 +66,17 @@ class View(ctypes.Structure):
     ]
 
 
+class Sequences(ctypes.Structure):
+    """A tensor [batch, sequences, length, features], the last axis dense."""
+
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("batch_stride", ctypes.c_int64),
+        ("sequence_stride", ctypes.c_int64),
+        ("time_stride", ctypes.c_int64),
+    ]
+
+
 class Arguments(ctypes.Structure):
     """What a kernel gets; keeps the tensors that it points to alive.
 
@@ -93,10 +104,10 @@ class Arguments(ctypes.Structure):
 
 def _as_field(kind, value):
     """A number or a structure as it is, a tensor as a view or an address."""
-    if kind is View:
+    if kind in (View, Sequences):
         if value is None:
-            return View()
-        return View(value.data_ptr(), value.stride(0), value.stride(1))
+            return kind()
+        return kind(value.data_ptr(), *value.stride()[:-1])
     if kind is ctypes.c_void_p:
         return None if value is None else value.data_ptr()
     return value
@@ -184,6 +195,31 @@ class RmsNormArguments(Arguments):
     ]
 
 
+class MixerWeights(Arguments):
+    """Of one direction of a Mamba pair."""
+
+    _fields_ = [
+        *_fields(pointers="norm in_proj conv conv_bias x_proj dt dt_bias"),
+        *_fields(pointers="A D out_proj"),
+        ("eps", ctypes.c_double),
+    ]
+
+
+class MixerArguments(Arguments):
+    """Of a Mamba pair."""
+
+    _fields_ = [
+        *_fields(integers="data_type num_threads batch sequences length"),
+        *_fields(integers="channels dim state rank width"),
+        ("x", Sequences),
+        ("y", Sequences),
+        *_fields(pointers="sizes"),
+        ("forward", MixerWeights),
+        ("backward", MixerWeights),
+        *_fields(pointers="projection bias"),
+    ]
+
+
 #: The structure that each kernel takes
 STRUCTURES = {
     "scan": ScanArguments,
@@ -193,4 +229,5 @@ STRUCTURES = {
     "norm": NormArguments,
     "norm_backward": NormGradients,
     "rms_norm": RmsNormArguments,
+    "mixer": MixerArguments,
 }

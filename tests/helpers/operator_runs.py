@@ -3,11 +3,18 @@
 import contextlib
 
 import torch
-from operators import conv_inputs, norm_inputs, normal, scan_inputs
+from operators import (
+    conv_inputs,
+    norm_inputs,
+    normal,
+    pair_inputs,
+    scan_inputs,
+)
 
 from speechbrain_semamba.ops.arguments import GROUPS
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
+from speechbrain_semamba.ops.mamba_mixer import mamba_pair
 from speechbrain_semamba.ops.rms_norm import rms_norm
 from speechbrain_semamba.ops.scan import cpu
 from speechbrain_semamba.ops.selective_scan import selective_scan
@@ -83,8 +90,15 @@ def run_states():
 
 
 def run_rms_norm():
-    x, weight = normal(3, 40, 37).float(), normal(37, seed=1).float()
+    x, weight = normal(3, 400, 37).float(), normal(37, seed=1).float()
     return [rms_norm(x, weight, 1e-5)]
+
+
+def run_pair(sizes=None, dtype=torch.float32):
+    inputs = pair_inputs(channels=21, length=101)
+    inputs["x"] = inputs["x"].to(dtype)
+    sizes = None if sizes is None else torch.tensor(sizes)
+    return [mamba_pair(**inputs, sizes=sizes)]
 
 
 def run_half():
@@ -116,6 +130,9 @@ RUNS = {
     "norm of one": lambda: run_norm(more=0, channels=1),
     "ragged norm": lambda: run_norm([11, 27]),
     "rms norm": run_rms_norm,
+    "pair": run_pair,
+    "ragged pair": lambda: run_pair([101, 0]),
+    "pair in bfloat16": lambda: run_pair(dtype=torch.bfloat16),
     "all in bfloat16": run_half,
 }
 

@@ -1,6 +1,7 @@
 """Inputs of the compiled operators, and how their results are compared."""
 
 import functools
+import itertools
 
 import pytest
 import torch
@@ -63,6 +64,39 @@ def norm_inputs(batch, channels, frames, freq, more=3, sizes=None):
         "slope": normal(channels, seed=4),
         "seen": normal(batch, more, frames, freq, seed=5) if more else None,
         "sizes": None if sizes is None else torch.tensor(sizes),
+    }
+
+
+def pair_inputs(channels=5, dim=37, state=3, width=4, batch=2, length=20):
+    """Arguments of the pair of Mambas, without the valid sizes; float32."""
+    rank = -(-channels // 16)
+
+    def weights(seed):
+        seeds = itertools.count(seed)
+
+        def draw(*shape):
+            return normal(*shape, seed=next(seeds)).float() / shape[-1] ** 0.5
+
+        return [
+            draw(channels) + 1,
+            draw(2 * dim, channels),
+            draw(dim, width),
+            draw(dim),
+            draw(rank + 2 * state, dim),
+            draw(dim, rank),
+            draw(dim) - 2,
+            -draw(dim, state).exp(),
+            draw(dim),
+            draw(channels, dim),
+        ]
+
+    return {
+        "x": normal(batch, 3, length, channels, seed=1).float(),
+        "forward": weights(100),
+        "backward": weights(200),
+        "projection": normal(channels, 2 * channels, seed=2).float() / channels,
+        "bias": normal(channels, seed=3).float(),
+        "eps": [1e-5, 1e-2],
     }
 
 

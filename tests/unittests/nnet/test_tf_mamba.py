@@ -1,5 +1,8 @@
 """Mamba in both directions, along time and along frequency."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from layers import build, features, valid_frames, zeroed
@@ -7,6 +10,7 @@ from operators import needs_kernels
 
 from speechbrain_semamba.nnet import tf_mamba as module
 from speechbrain_semamba.nnet.tf_mamba import BidirectionalMamba, TFMamba
+from speechbrain_semamba.ops.mamba_mixer import mamba_pair
 
 
 def test_pair_joins_both_directions():
@@ -99,3 +103,152 @@ def test_slices_of_tf_mamba(monkeypatch, batch, ragged, width):
             with mode():
                 torch.testing.assert_close(ours(x, valid), expected)
         assert len(calls) == 2 * batch * count
+
+
+# ---- when the compiled kernel takes the place of the layers
+
+
+@pytest.fixture
+def kernel_calls(monkeypatch):
+    """Counts the calls of the kernel."""
+    calls = []
+
+    def call(*arguments):
+        calls.append(arguments)
+        return mamba_pair(*arguments)
+
+    monkeypatch.setattr(module, "mamba_pair", call)
+    return calls
+
+
+def pair(**options):
+    return build(BidirectionalMamba, channels=5, **options).float()
+
+
+@needs_kernels
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_kernel_where_nobody_wants_a_gradient(kernel_calls, dtype):
+    net, x = pair(), features(2, 7, 5).to(dtype)
+    with torch.no_grad():
+        ours = net(x)
+    net.requires_grad_(False)
+    assert torch.equal(net(x), ours) and len(kernel_calls) == 2
+    expected = net.double()(x.double())
+    assert len(kernel_calls) == 2
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-2
+    assert ours.dtype == dtype
+    assert (ours - expected).abs().max() < tolerance * expected.abs().max()
+
+
+@needs_kernels
+def test_kernel_gets_all_sequences_at_once(kernel_calls):
+    net = build(TFMamba, channels=3).float().requires_grad_(False)
+    x, valid = features(3, 3, 10, 4), valid_frames((10, 6, 1), 10)
+    x = zeroed(x, valid)
+    y = net(x.float(), valid)
+    assert [x.shape for x, *_ in kernel_calls] == [(3, 4, 10, 3), (3, 10, 4, 3)]
+    expected = net.double()(x, valid)
+    close = zeroed(y - expected, valid).abs().max()
+    assert 0 < close < 1e-5 * expected.abs().max()
+
+
+def hook(net):
+    net.backward_block.mixer.x_proj.register_forward_hook(lambda *call: None)
+
+
+def pre_hook(net):
+    net.register_forward_pre_hook(lambda *call: None)
+
+
+def other_layer(net):
+    class Other(torch.nn.Linear):
+        pass
+
+    net.forward_block.mixer.in_proj = Other(5, 40, bias=False)
+
+
+def parametrization(net):
+    torch.nn.utils.parametrizations.weight_norm(net.projection)
+
+
+def pytorch(net):
+    net.forward_block.mixer.backend = "pytorch"
+    net.backward_block.mixer.backend = "pytorch"
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "change", [hook, pre_hook, other_layer, parametrization, pytorch]
+)
+def test_no_kernel_where_layers_are_seen(kernel_calls, change):
+    net, x = pair(), features(2, 7, 5).float()
+    change(net)
+    with torch.no_grad():
+        net(x)
+    assert not kernel_calls
+
+
+@needs_kernels
+def test_no_kernel_for_gradients(kernel_calls):
+    net, x = pair(), features(2, 7, 5).float()
+    net(x)
+    net.requires_grad_(False)
+    net(x.requires_grad_())
+    assert not kernel_calls
+
+
+def trained(net):
+    net(features(2, 7, 5).float()).square().sum().backward()
+    torch.optim.SGD(net.parameters(), lr=0.1).step()
+    return net
+
+
+def loaded(net):
+    state = {k: v + 0.1 for k, v in net.state_dict().items()}
+    net.load_state_dict(state)
+    return net
+
+
+def edited(net):
+    net.forward_block.mixer.A_log.data.mul_(1.1)
+    net.projection.weight.data[0] = 0.5
+    return net
+
+
+def cast_and_back(net):
+    return net.bfloat16().float()
+
+
+def copied(net):
+    return loaded(copy.deepcopy(net))
+
+
+def pickled(net):
+    return edited(pickle.loads(pickle.dumps(net)))
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "change", [trained, loaded, edited, cast_and_back, copied, pickled]
+)
+def test_kernel_follows_the_weights(kernel_calls, change):
+    net, x = pair(), features(2, 7, 5).float()
+    with torch.no_grad():
+        before = net(x)
+    net = change(net)
+    with torch.no_grad():
+        after = net(x)
+    assert len(kernel_calls) == 2
+    expected = copy.deepcopy(net).double()(x.double())
+    scale = expected.abs().max()
+    assert (after - expected).abs().max() < 1e-5 * scale
+    assert (before - expected).abs().max() > 1e-4 * scale
+
+
+@needs_kernels
+def test_compiled_pair_is_the_same():
+    net, x = pair(), features(2, 7, 5).float()
+    torch._dynamo.reset()
+    fast = torch.compile(net, fullgraph=True, backend="aot_eager")
+    with torch.no_grad():
+        assert torch.equal(fast(x), net(x))

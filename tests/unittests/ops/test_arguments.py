@@ -7,11 +7,12 @@ import weakref
 import pytest
 import torch
 from operator_runs import conv_tensors, norm_tensors
-from operators import needs_kernels, normal
+from operators import needs_kernels, normal, pair_inputs
 
 from speechbrain_semamba.ops.arguments import (
     ConvArguments,
     ConvGradients,
+    MixerWeights,
     RmsNormArguments,
     View,
     dense,
@@ -19,6 +20,7 @@ from speechbrain_semamba.ops.arguments import (
 )
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
+from speechbrain_semamba.ops.mamba_mixer import mamba_pair
 from speechbrain_semamba.ops.rms_norm import rms_norm
 
 
@@ -80,6 +82,17 @@ def wrong_sizes():
     def root(x, weight):
         return rms_norm(x, weight, 1e-5)
 
+    pair = pair_inputs()
+    for name in ("projection", "bias"):
+        wrong = {**pair, name: pair[name][:-1]}
+        yield pytest.param(mamba_pair, wrong.values(), id=f"pair-{name}")
+    for i, name in enumerate(dict(MixerWeights._fields_)):
+        if name != "eps":
+            weights = list(pair["backward"])
+            weights[i] = weights[i][:-1]
+            wrong = {**pair, "backward": weights}
+            yield pytest.param(mamba_pair, wrong.values(), id=f"pair-{name}")
+    yield mamba_pair, [*pair.values(), torch.tensor([1])]
     yield convolve, [conv[0], conv[1][:-1], conv[2]]
     yield convolve, [conv[0], conv[1], conv[2][:-1]]
     for i, name in enumerate(("weight", "bias", "slope"), 1):

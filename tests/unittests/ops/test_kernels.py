@@ -18,12 +18,13 @@ from operator_runs import (
     threads,
     with_gradients,
 )
-from operators import needs_kernels
+from operators import needs_kernels, pair_inputs
 from torch.utils.data import DataLoader
 
 from speechbrain_semamba.ops import kernels
 from speechbrain_semamba.ops.arguments import STRUCTURES
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
+from speechbrain_semamba.ops.mamba_mixer import mamba_pair
 from speechbrain_semamba.ops.rms_norm import rms_norm
 from speechbrain_semamba.ops.selective_scan import selective_scan
 
@@ -150,14 +151,16 @@ def test_two_calls_at_a_time():
 
 
 class Scans(torch.utils.data.Dataset):
-    """Items that are scanned in the process that loads them."""
+    """Items that are worked on in the process that loads them."""
 
     def __len__(self):
         return 6
 
     def __getitem__(self, index):
-        inputs = scan_tensors(1 + index, grad=False)
-        return os.getpid(), selective_scan(*inputs, backend="cpu")
+        inputs = scan_tensors(3 + index, grad=False)
+        scanned = selective_scan(*inputs, backend="cpu")
+        mixed = mamba_pair(**pair_inputs(length=40 + index))
+        return os.getpid(), torch.cat([scanned.flatten(), mixed.flatten()])
 
 
 @pytest.mark.skipif(

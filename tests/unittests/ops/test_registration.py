@@ -6,10 +6,10 @@ import itertools
 import pytest
 import torch
 from operator_runs import conv_tensors, norm_tensors, scan_tensors
-from operators import needs_kernels, normal
+from operators import needs_kernels, normal, pair_inputs
 from torch import Tensor
 
-from speechbrain_semamba.ops import rms_norm  # noqa: F401, registers it
+from speechbrain_semamba.ops import mamba_mixer, rms_norm  # noqa: F401
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
 from speechbrain_semamba.ops.registration import cpu_tensors_as, operator
 from speechbrain_semamba.ops.scan import cpu
@@ -97,6 +97,7 @@ OPERATORS = (
     "instance_norm_prelu",
     "instance_norm_prelu_backward",
     "rms_norm",
+    "mamba_pair",
 )
 
 
@@ -121,6 +122,11 @@ def operator_samples():
     yield "causal_conv_silu", (*half, False)
     yield "rms_norm", (normal(2, 5, 7).float(), normal(7).float(), 1e-5)
     yield "rms_norm", (normal(2, 7, 5).bfloat16().mT, normal(7).float(), 1e-5)
+    pair = list(pair_inputs().values())
+    yield "mamba_pair", (*pair, None)
+    x = pair[0].bfloat16().transpose(1, 2)
+    yield "mamba_pair", (x, *pair[1:], torch.tensor([3, 2]))
+    yield "mamba_pair", (pair[0].mT.contiguous().mT, *pair[1:], None)
     yield from backward_samples()
 
 

@@ -234,6 +234,23 @@ def test_softplus_and_silu_are_those_of_floats():
         assert ((y - expected) / expected)[near].abs().max() < 2e-6
 
 
+def test_decay_is_that_of_floats():
+    """What is left of a state after a step, down to the smallest floats."""
+    u = torch.tensor([1.0, 0.0]).view(1, 2, 1).expand(1, 2, 200_001)
+    rate = -torch.linspace(0, 100, u.shape[2])[:, None]
+    delta = torch.full_like(u, 0.5413248546)  # softplus gives 1
+    one = torch.ones(1, 2, 1)
+    first, left = scan()(u, delta, rate, one, one)[0].double()
+    step = first[0]  # since B and u are 1
+    exact = (step * rate[:, 0].double()).exp()
+    error = (left / first / exact - 1).abs()
+    # the exponent is a float, of which 2^-22 may be off
+    near = exact > 1.2e-38
+    assert (error < 7e-7 - 2.0**-22 * exact.log())[near].all()
+    assert (left[~near] < 2e-38).all() and not near.all()
+    assert left[0] == first[0]
+
+
 def scan_with_states(inputs, sizes=None, initial=None, reverse=False):
     """Output and final state."""
     y, final, _ = cpu.selective_scan(
