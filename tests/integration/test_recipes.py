@@ -264,6 +264,7 @@ def test_finetune_and_resume(pairs, call, tmp_path):
     assert {p.name for p in model.iterdir()} == {
         "generator.ckpt",
         "hyperparams.yaml",
+        "README.md",
     }
     log = (out / "log.txt").read_text()
     assert log.count("MetricDiscriminator keeps the weights it has") == 1
