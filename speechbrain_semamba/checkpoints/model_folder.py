@@ -137,6 +137,16 @@ def check_replaceable(folder, overwrite):
     ------
     FileExistsError
         If it may not.
+
+    Example
+    -------
+    >>> folder = getfixture("model_folder")
+    >>> check_replaceable(folder, overwrite=True)
+    >>> try:
+    ...     check_replaceable(folder, overwrite=False)
+    ... except FileExistsError as error:
+    ...     print(str(error).split("; ")[1])
+    name another folder, or replace it with --overwrite
     """
     if not folder.exists():
         return
