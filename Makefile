@@ -1,14 +1,15 @@
 # make demo: train a small SEMamba on the embedded corpus and enhance a file
-# make test: ruff, clang-format and the whole test suite
+# make test: ruff, clang-format, the whole test suite and the tutorials
+# make docs: the API reference, in docs/html
 # make soak: kills training runs a hundred times, half of them of two processes
-# Both make .venv first; a second run takes it as it is.
+# All make .venv first; a second run takes it as it is.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test soak install clean
+.PHONY: demo test docs soak install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python samples/demo.py --out $(DEMO)
@@ -18,6 +19,10 @@ test: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror speechbrain_semamba/csrc/*
 	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=600 docs/tutorials
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/make.py
 
 soak: $(VENV)/.installed
 	$(BIN)/python tests/integration/kill_runs.py --kills 50
@@ -33,4 +38,4 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard speechbrain_semamba/csrc/
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info
+	rm -rf $(VENV) $(DEMO) docs/html build *.egg-info
