@@ -37,6 +37,10 @@ def run(options):
     """Runs the command; see the top of this file."""
     if len(options.files) == 1 and os.path.isdir(options.files[0]):
         return _plot_run(Path(options.files[0]), options)
+    for folder in filter(os.path.isdir, options.files):
+        options.refuse(
+            f"{folder} is a folder; a run folder is given alone, files by name"
+        )
     if options.output is None:
         options.refuse("name the file to write: -o PICTURE")
     titles = options.titles or _titles(options.files)

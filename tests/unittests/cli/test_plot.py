@@ -100,7 +100,7 @@ def test_learning_curves_of_a_run(run_folder, tmp_path, drawn, capsys):
         (["run", "-o", "a.txt"], 1, "such as .png"),
         (["run", "--titles", "a"], 2, "--titles are of files, not of a run"),
         (["a.wav"], 2, "name the file to write: -o PICTURE"),
-        (["run", "a.wav", "-o", "a.png"], 1, "run"),
+        (["run", "a.wav", "-o", "a.png"], 2, "a run folder is given alone"),
     ],
 )
 def test_mistakes(run_folder, monkeypatch, capsys, words, status, message):
