@@ -1,5 +1,6 @@
 # make demo: train a small SEMamba on the embedded corpus and enhance a file
-# make test: ruff, clang-format and the whole test suite
+# make test: ruff, clang-format, the whole test suite and the tutorials
+# make docs: the API reference, in docs/html
 # make gpu: on a machine with an NVIDIA card: tests and benchmarks of it
 # make soak: kills training runs a hundred times, half of them of two processes
 # All make .venv first; a second run takes it as it is. That of make gpu sees the
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 GPU ?= gpu_results
 
-.PHONY: demo test soak gpu card install clean
+.PHONY: demo test docs soak gpu card install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python samples/demo.py --out $(DEMO)
@@ -21,6 +22,10 @@ test: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror speechbrain_semamba/csrc/*
 	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=600 docs/tutorials
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/make.py
 
 soak: $(VENV)/.installed
 	$(BIN)/python tests/integration/kill_runs.py --kills 50
@@ -46,4 +51,4 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard speechbrain_semamba/csrc/
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-gpu $(DEMO) $(GPU) build *.egg-info
+	rm -rf $(VENV) $(VENV)-gpu $(DEMO) $(GPU) docs/html build *.egg-info

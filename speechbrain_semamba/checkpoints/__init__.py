@@ -7,6 +7,9 @@
 - ``official_weights``: names and shapes of the official code's and of ours
 - ``official_config``: the official code's config.yaml and our arguments
 - ``parts``: what a model is made of, as the nodes of a yaml say it
+- ``model_card``: the README.md of a model folder
+- ``card``: its templates
+- ``run_facts``: what a run folder tells of a training
 - ``model_folder``: what ``from_hparams`` loads, written and proved
 - ``export``: makes model folders of training runs
 - ``official_models``: makes model folders of official weights, and the reverse

@@ -7,6 +7,7 @@ from speechbrain_semamba.checkpoints.model_folder import (
     check_replaceable,
     write_model_folder,
 )
+from speechbrain_semamba.checkpoints.run_facts import describe_run
 from speechbrain_semamba.checkpoints.weights import read_weights
 from speechbrain_semamba.utils.settings import read_settings
 
@@ -58,6 +59,7 @@ def export_run(run_folder, out_folder, max_key="pesq", overwrite=False):
         discriminator = read_weights(files["discriminator"])
     generator = read_weights(files.get("generator_ema", files["generator"]))
     generator.pop("n_averaged", None)  # not a weight
+    training, metrics = describe_run(run_folder, settings, checkpoint.meta)
     write_model_folder(
         out_folder,
         generator,
@@ -68,6 +70,8 @@ def export_run(run_folder, out_folder, max_key="pesq", overwrite=False):
         discriminator=discriminator,
         discriminator_args=settings.get("discriminator"),
         overwrite=overwrite,
+        training=training,
+        metrics=metrics,
     )
     return checkpoint.meta
 

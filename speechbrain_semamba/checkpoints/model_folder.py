@@ -7,6 +7,7 @@ import torch
 from speechbrain.inference.enhancement import WaveformEnhancement
 
 from speechbrain_semamba import __version__
+from speechbrain_semamba.checkpoints import model_card
 from speechbrain_semamba.checkpoints.official_weights import OFFICIAL_STFT
 from speechbrain_semamba.checkpoints.parts import part_node, retagged
 from speechbrain_semamba.checkpoints.weights import save_weights
@@ -41,6 +42,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 """
 LEFT_BY_WINDOWS = {"Thumbs.db", "desktop.ini"}
 FILES = {"hyperparams.yaml", "generator.ckpt", "discriminator.ckpt"}
+FILES.add(model_card.NAME)
 
 
 def write_model_folder(
@@ -53,6 +55,8 @@ def write_model_folder(
     discriminator=None,
     discriminator_args=None,
     overwrite=False,
+    training=None,
+    metrics=(),
 ):
     """Writes a model folder; it has its name only when it enhances.
 
@@ -76,7 +80,12 @@ def write_model_folder(
     discriminator_args : dict
         The same of its ``MetricDiscriminator``.
     overwrite : bool
-        Whether a model folder that is there already may be replaced.
+        Whether a model folder that is there already may be replaced. Of its
+        card only the facts are.
+    training : str
+        What the card tells of the training.
+    metrics : list of str
+        The scores that are told there.
 
     Raises
     ------
@@ -101,10 +110,15 @@ def write_model_folder(
         parts["discriminator"] = retagged(node, "!name:")
     head = HEAD.format(version=__version__, origin=origin)
     text = head + dump_settings(parts) + TAIL
+    facts = model_card.describe_model(
+        generator, parts["generator"], sample_rate, origin, training
+    )
+    old_card = model_card.read_card(folder)
     with whole_folder(folder) as partial:
         (partial / "hyperparams.yaml").write_text(text, encoding="utf-8")
         for name, state in weights.items():
             save_weights(state, partial / f"{name}.ckpt")
+        model_card.write_card(partial, facts, metrics, old_card)
         prove(partial, name=folder)
     logger.info("Wrote the model folder %s", folder)
 
@@ -123,6 +137,16 @@ def check_replaceable(folder, overwrite):
     ------
     FileExistsError
         If it may not.
+
+    Example
+    -------
+    >>> folder = getfixture("model_folder")
+    >>> check_replaceable(folder, overwrite=True)
+    >>> try:
+    ...     check_replaceable(folder, overwrite=False)
+    ... except FileExistsError as error:
+    ...     print(str(error).split("; ")[1])
+    name another folder, or replace it with --overwrite
     """
     if not folder.exists():
         return
@@ -130,13 +154,14 @@ def check_replaceable(folder, overwrite):
     if folder.is_dir():
         # desktops and notebooks leave hidden files wherever they look
         names = {path.name for path in folder.iterdir()} - LEFT_BY_WINDOWS
-        inside = {name for name in names if name[0] != "."}
+        inside = {n for n in names if n[0] != "." or n == ".git"}
     # a folder that holds more, such as a training run, is not replaced
     if inside - FILES:
         raise FileExistsError(
             f"{folder} exists already and is no model folder; name another "
             "folder or remove it"
         )
+    model_card.read_card(folder)  # is one that can be renewed
     if inside and not overwrite:
         raise FileExistsError(
             f"{folder} exists already; name another folder, or replace it "

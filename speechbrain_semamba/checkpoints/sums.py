@@ -115,6 +115,13 @@ def find_meta_damage(folder):
     -------
     str
         The reason in words, None if it could.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> _ = (folder / "CKPT.yaml").write_text("end-of-epoch: true")
+    >>> find_meta_damage(folder)
+    'CKPT.yaml does not say unixtime'
     """
     if not (folder / METAFNAME).is_file():
         return f"{METAFNAME} is missing"

@@ -32,6 +32,13 @@ def read_weights(path, key=None):
     ------
     ValueError
         If the file is not readable as weights.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> torch.save({"module.weight": torch.ones(1)}, folder / "a.pt")
+    >>> read_weights(folder / "a.pt")
+    {'weight': tensor([1.])}
     """
     try:
         with warnings.catch_warnings():
@@ -161,6 +168,16 @@ def load_strictly(module, path, key=None, optional=False):
     ------
     ValueError
         If a name is missing or left over, or a shape differs.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.ckpt"
+    >>> torch.save({"weight": torch.ones(2)}, path)
+    >>> try:
+    ...     load_strictly(torch.nn.PReLU(), path)
+    ... except ValueError as error:
+    ...     print("does not fit PReLU" in str(error))
+    True
     """
     if optional and not Path(path).exists():
         name = type(module).__name__
@@ -185,6 +202,13 @@ def load_weights(module, weights, source):
     ------
     ValueError
         As ``load_strictly``.
+
+    Example
+    -------
+    >>> module = torch.nn.PReLU()
+    >>> load_weights(module, {"weight": torch.ones(1)}, "these weights")
+    >>> module.weight.item()
+    1.0
     """
     wanted = module.state_dict()
     faults = [f"lacks {k!r}" for k in wanted if k not in weights]

@@ -2,7 +2,7 @@
 
 - ``enhance``: noisy files -> enhanced ones
 - ``evaluate``: folders of files -> their scores, summary and report
-- ``plot``: files -> a picture of waveforms and spectrograms
+- ``plot``: files -> waveforms and spectrograms; a run -> learning curves
 - ``export``: a training run -> a model folder
 - ``convert``: official weights -> a model folder, and back
 - ``info``: what is installed, and what runs here

@@ -59,6 +59,13 @@ def write_audio_file(path, wav, rate, like=None):
     ------
     ValueError, OSError
         As ``AudioSink``.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.flac"
+    >>> write_audio_file(path, torch.zeros(2, 8000), 16000)
+    >>> read_audio_file(path)[0].shape
+    torch.Size([2, 8000])
     """
     like = AudioSource(like).subtype if like else None
     sink = AudioSink(path, rate, len(wav), like=like)

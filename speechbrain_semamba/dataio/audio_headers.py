@@ -100,6 +100,15 @@ def count_missing_bytes(path):
     -------
     int
         0 of other formats, and where the header does not say the length.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, [0.0] * 100, 16000)
+    >>> _ = path.write_bytes(path.read_bytes()[:-20])
+    >>> count_missing_bytes(path)
+    20
     """
     with open(path, "rb") as file:
         if not file.read(12).startswith(b"RIFF"):

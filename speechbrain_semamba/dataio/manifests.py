@@ -189,6 +189,13 @@ def write_manifest(path, title, entries, note=""):
         The entries by id; each holds a ``length`` in seconds.
     note : str
         What the line ends with.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "train.json"
+    >>> write_manifest(path, "train", {"a": {"length": 1.5}})
+    >>> "1.5" in path.read_text()
+    True
     """
     write_json(path, entries)
     hours = sum(entry["length"] for entry in entries.values()) / 3600

@@ -94,6 +94,14 @@ def read_wav(path):
     ------
     UnusableFile
         If a sample is not finite; names the file.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, [0.0, 0.5], 16000)
+    >>> read_wav(str(path))
+    tensor([0.0000, 0.5000])
     """
     wav = read_audio(path)
     if not wav.isfinite().all():

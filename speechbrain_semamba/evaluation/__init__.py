@@ -24,6 +24,8 @@
 - ``summary``, ``summary_text``: what is said of scores, in numbers, in words
 - ``reports``: log, summary and file of scores
 - ``figures``: waveforms and spectrograms, side by side
+- ``train_log``: the log of a training run, read as numbers
+- ``learning_curves``: drawn over its epochs
 - ``charts``: histograms and scatter plots of scores
 - ``html_report``: a page to look at and listen to
 - ``page``: its template, style and script

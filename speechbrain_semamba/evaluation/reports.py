@@ -63,6 +63,46 @@ def write_scores(path, scores, kinds):
     write_text(path, text.getvalue())
 
 
+def read_scores(path):
+    """Reads what ``write_scores`` wrote of noisy and enhanced files.
+
+    Arguments
+    ---------
+    path : str
+        The CSV file.
+
+    Returns
+    -------
+    dict
+        For each file's id its scores by kind, each a dict by name.
+
+    Raises
+    ------
+    ValueError
+        If there is something else than a number.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "scores.csv"
+    >>> scores = {"a": {"noisy": {"pesq": 2.0}, "enhanced": {"pesq": 2.5}}}
+    >>> write_scores(path, scores, ["noisy", "enhanced"])
+    >>> read_scores(path) == scores
+    True
+    """
+    scores, noisy = {}, f"{BASELINE}_"
+    with open(path, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file, restval=""):
+            kinds = scores.setdefault(row.pop("file"), {})
+            for column, value in row.items():
+                is_noisy = column.startswith(noisy)
+                kind = kinds.setdefault(
+                    BASELINE if is_noisy else "enhanced", {}
+                )
+                name = column[len(noisy) :] if is_noisy else column
+                kind[name] = float(value)
+    return scores
+
+
 def score_columns(scores, kinds):
     """The columns of a table of files: noisy ones come last.
 

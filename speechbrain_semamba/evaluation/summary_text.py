@@ -215,7 +215,7 @@ def markdown(summary, notes=()):
     """
     parts = []
     for table in summary_tables(summary):
-        parts += [f"## {table.title}", table.note, _rows(table)]
+        parts += [f"## {table.title}", table.note, table_rows(table)]
     parts = [part for part in parts if part]
     notes = [*missing_scores(summary), *notes]
     if notes:
@@ -223,7 +223,26 @@ def markdown(summary, notes=()):
     return "\n\n".join(parts) + "\n"
 
 
-def _rows(table):
+def table_rows(table):
+    """A table in Markdown, whose columns stand in line.
+
+    Arguments
+    ---------
+    table : Table
+        Without its title and note.
+
+    Returns
+    -------
+    str
+        Lines of text.
+
+    Example
+    -------
+    >>> print(table_rows(Table("", "", ["", "a"], [["pesq", "2.0"]])))
+    |      | a   |
+    |------|-----|
+    | pesq | 2.0 |
+    """
     rows = [[cell.replace("|", "\\|") for cell in row] for row in table.rows]
     widths = [max(map(len, column)) for column in zip(table.header, *rows)]
     lines = [

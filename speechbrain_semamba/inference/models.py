@@ -133,6 +133,12 @@ def load_model(source, device, precision):
     ------
     ValueError
         If the model is damaged, or the hub does not give it; in one line.
+
+    Example
+    -------
+    >>> folder = getfixture("model_folder")
+    >>> load_model(str(folder), "cpu", "fp32").hparams.sample_rate
+    16000
     """
     from ruamel.yaml.error import YAMLError
 

@@ -215,6 +215,11 @@ def find_fused_mixer(device, backend="auto"):
     -------
     callable or None
         The ``fused_mixer`` of the back end that runs there.
+
+    Example
+    -------
+    >>> find_fused_mixer(torch.device("cpu")) is None
+    True
     """
     row = choose_backend(device, backend)
     if row.fused_mixer is None:

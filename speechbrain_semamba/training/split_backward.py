@@ -48,6 +48,15 @@ def seam_before(part):
     ------
     list
         Empty; gets the tensor that ``part`` works on.
+
+    Example
+    -------
+    >>> import torch
+    >>> part = torch.nn.Identity()
+    >>> with seam_before(part) as seam:
+    ...     _ = part(torch.ones(1))
+    >>> seam
+    [tensor([1.])]
     """
     given = []
 

@@ -76,6 +76,11 @@ def tag_of(node):
     -------
     str
         None if it has none.
+
+    Example
+    -------
+    >>> tag_of(tagged("!new:a.B", {})), tag_of({})
+    ('!new:a.B', None)
     """
     tag = getattr(node, "tag", None)
     value = getattr(tag, "value", None)
@@ -97,6 +102,11 @@ def tagged(tag, arguments):
     -------
     dict
         The arguments, with the tag.
+
+    Example
+    -------
+    >>> dict(tagged("!new:a.B", {"n": 2}))
+    {'n': 2}
     """
     node = CommentedMap(arguments)
     node.yaml_set_ctag(Tag(suffix=tag))

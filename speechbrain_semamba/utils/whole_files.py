@@ -161,6 +161,13 @@ def write_json(path, content):
         The file; its folder is made if need be.
     content : dict
         What it shall hold.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.json"
+    >>> write_json(path, {"n": 2})
+    >>> json.loads(path.read_text())
+    {'n': 2}
     """
     write_text(path, json.dumps(content, indent=2) + "\n")
 

@@ -53,10 +53,3 @@ def test_picture_of_the_architecture_shows_every_room():
 def test_table_of_back_ends():
     table = README.read_text().split("| back end |")[1].split("\n\n")[0]
     assert re.findall(r"^\| `(\w+)`", table, re.M) == list(BACKENDS)
-
-
-def test_files_that_readme_links_to_are_there():
-    links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
-    assert links
-    for link in links:
-        assert (README.parent / link).exists(), link

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -155,6 +156,33 @@ def test_export_takes_the_best_epoch(run_folder):
     best = max(range(len(scores)), key=scores.__getitem__) + 1
     text = (run_folder / "model" / "hyperparams.yaml").read_text()
     assert f"from a training run, epoch {best}," in text
+
+
+def test_card_tells_of_the_run_and_its_examples_run(
+    run_folder, tmp_path, monkeypatch
+):
+    card = (run_folder / "model" / "README.md").read_text()
+    with open(run_folder / "test_scores.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name in ("pesq", "noisy_pesq"):
+        mean = sum(float(row[name]) for row in rows) / len(rows)
+        assert f"| {mean:.3f} \u00b1 " in card
+    assert "| train files | 12, 0." in card and "| test files | 4, 0." in card
+    assert "segment_seconds: 0.5" in card  # of the command line
+    command = "python train.py hparams/semamba_mini.yaml --data_folder=DATA_FO"
+    assert command in card
+    assert str(run_folder.parent) not in card and str(ROOT) not in card
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run_folder / "model", "model")
+    shutil.copy(CORPUS / "noisy_testset_wav" / "p232_001.wav", "noisy.wav")
+    blocks = re.findall(r"```python\n(.*?)```", card, re.S)
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})  # noqa: S102
+    names = {"noisy.wav", "enhanced.wav", "softer.wav", "stretched.wav"}
+    assert {path.name for path in tmp_path.glob("*.wav")} == names
+    (line,) = re.findall(r"^semamba enhance .*", card, re.M)
+    assert main([*shlex.split(line)[1:], "--overwrite"]) == 0
 
 
 @pytest.mark.parametrize("path", HPARAMS, ids=lambda p: p.name)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 import re
 import shutil
 import subprocess
@@ -130,21 +129,11 @@ def make_model(folder, seed=2, **options):
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch):
+def call(train, tmp_path, monkeypatch):
     """Calls one of train.py's functions as if from the command line."""
-    import train
-    from speechbrain.utils import fetching
-
-    def no_network(**_):
-        pytest.fail("asked the network")
-
     place = tmp_path / "place"
     place.mkdir()
     monkeypatch.chdir(place)
-    monkeypatch.setattr(fetching.huggingface_hub, "hf_hub_download", no_network)
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
 
     def run(function, name, *options):
         file = RECIPE / "hparams" / f"semamba_{name}.yaml"
@@ -156,7 +145,6 @@ def call(tmp_path, monkeypatch):
         return train.main()
 
     yield run
-    root.handlers[:], root.level = handlers, level
     assert not list(place.iterdir())
 
 
@@ -264,6 +252,7 @@ def test_finetune_and_resume(pairs, call, tmp_path):
     assert {p.name for p in model.iterdir()} == {
         "generator.ckpt",
         "hyperparams.yaml",
+        "README.md",
     }
     log = (out / "log.txt").read_text()
     assert log.count("MetricDiscriminator keeps the weights it has") == 1

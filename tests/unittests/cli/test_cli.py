@@ -190,7 +190,7 @@ MISTAKES = [
         1,
         "noisy.wav",
     ),
-    ("plot", 2, "required: FILE, -o/--output"),
+    ("plot", 2, "required: FILE;"),
     ("plot {noisy} -o {out}", 1, "ends in '.wav'"),
     ("plot {noisy} -o {no}/a.png", 1, "there is no folder"),
     ("plot no.wav -o a.png", 1, "there is no file no.wav"),

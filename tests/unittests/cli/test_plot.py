@@ -69,3 +69,52 @@ def test_other_formats_rates_and_channels(tmp_path, drawn):
 )
 def test_titles(files, titles):
     assert _titles(files.split()) == titles.split()
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    lines = (f"epoch: {e} - train loss: {9 / e:.2f}\n" for e in (1, 2, 3))
+    (folder / "train_log.txt").write_text("".join(lines))
+    return folder
+
+
+def test_learning_curves_of_a_run(run_folder, tmp_path, drawn, capsys):
+    assert main(["plot", str(run_folder)]) == 0
+    (panel,) = drawn[0].axes
+    assert list(panel.get_lines()[0].get_ydata()) == [9.0, 4.5, 3.0]
+    out = run_folder / "learning_curves.png"
+    assert capsys.readouterr().out == f"{out}\n"
+    assert imread(out).ndim == 3
+    other = tmp_path / "a.svg"
+    assert main(["plot", str(run_folder), "-o", str(other)]) == 0
+    assert "<svg" in other.read_text()
+
+
+@pytest.mark.parametrize(
+    "words, status, message",
+    [
+        (["empty"], 1, "there is no empty/train_log.txt; give the"),
+        (["short"], 1, "need a finished epoch, found none"),
+        (["run", "-o", "a.txt"], 1, "such as .png"),
+        (["run", "--titles", "a"], 2, "--titles are of files, not of a run"),
+        (["a.wav"], 2, "name the file to write: -o PICTURE"),
+        (["run", "a.wav", "-o", "a.png"], 2, "a run folder is given alone"),
+    ],
+)
+def test_mistakes(run_folder, monkeypatch, capsys, words, status, message):
+    monkeypatch.chdir(run_folder.parent)
+    for name, text in (("empty", None), ("short", "epoch: 1, lr: 0.")):
+        (run_folder.parent / name).mkdir()
+        if text:
+            (run_folder.parent / name / "train_log.txt").write_text(text)
+    make_files(run_folder.parent, "a.wav")
+    try:
+        found = main(["plot", *words])
+    except SystemExit as end:  # a mistyped command line
+        found = end.code
+    error = capsys.readouterr().err
+    assert found == status
+    assert message in error and error.count("\n") == 1
+    assert not list(run_folder.parent.rglob("*.png"))
