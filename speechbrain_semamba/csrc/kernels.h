@@ -11,5 +11,6 @@ struct Kernels {
   void (*norm)(const NormArguments&);
   void (*norm_backward)(const NormGradients&);
   void (*rms_norm)(const RmsNormArguments&);
+  void (*conv3x3_weight)(const Conv3x3Gradients&);
   void (*exp)(const float* x, float* y, int64_t size);  // for its test
 };

@@ -61,6 +61,7 @@ const Entry kLayout[] = {
     {"NormArguments", sizeof(NormArguments)},
     {"NormGradients", sizeof(NormGradients)},
     {"RmsNormArguments", sizeof(RmsNormArguments)},
+    {"Conv3x3Gradients", sizeof(Conv3x3Gradients)},
     {"max_width", kMaxWidth},
 };
 
@@ -100,6 +101,9 @@ EXPORT void semamba_norm_backward(const NormGradients* g) {
 }
 EXPORT void semamba_rms_norm(const RmsNormArguments* a) {
   chosen.kernels->rms_norm(*a);
+}
+EXPORT void semamba_conv3x3_weight(const Conv3x3Gradients* g) {
+  chosen.kernels->conv3x3_weight(*g);
 }
 EXPORT void semamba_exp(const float* x, float* y, int64_t size) {
   chosen.kernels->exp(x, y, size);
