@@ -128,3 +128,17 @@ struct MixerArguments {
   void* projection;  // [channels, 2 channels]
   void* bias;        // [channels]
 };
+
+// Of the weight and the bias of a 3x3 convolution, whose taps in time are
+// `dilation` frames apart; a position is a frame and a frequency.
+struct Conv3x3Gradients {
+  int64_t data_type, num_threads;
+  int64_t batch, frames, freq;
+  int64_t channels, seen_channels;  // of output and input
+  int64_t dilation;
+  View x;          // [batch, frames * freq, seen_channels]
+  View y;          // the gradient given, [batch, frames * freq, channels]
+  int64_t groups;  // parts of all frames, each summed by itself
+  void* weight;    // [groups, 3, 3, channels, seen_channels], zero at first
+  void* bias;      // [groups, channels], zero at first
+};

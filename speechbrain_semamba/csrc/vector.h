@@ -73,15 +73,54 @@ INLINE Vector<S> splat(S value) {
 
 // ---- memory: `count` elements of type T, for lanes of type S
 
+// A part of a vector; where nothing better is known, by way of the stack,
+// which takes as long as a dozen whole vectors.
+template <class V, class T>
+INLINE V load_part(const T* from, int count) {
+  V x = {};
+  memcpy(&x, from, count * sizeof(T));
+  return x;
+}
+
+template <class V, class T>
+INLINE void store_part(T* to, V x, int count) {
+  memcpy(to, &x, count * sizeof(T));
+}
+
+#if defined(__AVX512F__)
+template <class V>
+INLINE V load_part(const float* from, int count) {
+  return _mm512_maskz_loadu_ps((1u << count) - 1, from);
+}
+
+INLINE void store_part(float* to, Vector<float> x, int count) {
+  _mm512_mask_storeu_ps(to, (1u << count) - 1, x);
+}
+#elif defined(__AVX2__)
+INLINE __m256i first_lanes(int count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+template <class V>
+INLINE V load_part(const float* from, int count) {
+  return _mm256_maskload_ps(from, first_lanes(count));
+}
+
+INLINE void store_part(float* to, Vector<float> x, int count) {
+  _mm256_maskstore_ps(to, first_lanes(count), x);
+}
+#endif
+
 // the lanes after `count` are zero; a whole vector is one instruction
 template <class S, class T>
 INLINE Vector<S> load(const T* from, int count) {
   typedef VectorOf<sizeof(T) * kLanes<S>, typename BitsOf<T>::type> Memory;
-  typename Memory::type x = {};
+  typename Memory::type x;
   if (count == kLanes<S>)
     x = *reinterpret_cast<const typename Memory::unaligned*>(from);
   else
-    memcpy(&x, from, count * sizeof(T));
+    x = load_part<typename Memory::type>(from, count);
   if constexpr (sizeof(T) == sizeof(bfloat16))
     return bit_cast<Vector<S>>(__builtin_convertvector(x, Vector<uint32_t>)
                                << 16);
@@ -106,7 +145,7 @@ INLINE void store(T* to, V x, int count) {
   if (count == sizeof(x) / sizeof(x[0]))
     *reinterpret_cast<typename Memory::unaligned*>(to) = y;
   else
-    memcpy(to, &y, count * sizeof(T));
+    store_part(to, y, count);
 }
 
 // the sum over lanes: half onto half while a half is a vector

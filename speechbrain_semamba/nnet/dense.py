@@ -7,6 +7,7 @@ from torch.nn.functional import conv2d, pad
 from speechbrain_semamba.nnet.gradient import wants_gradient
 from speechbrain_semamba.nnet.normalization import InstanceNorm
 from speechbrain_semamba.ops.backends import use_cpu_kernels
+from speechbrain_semamba.ops.conv3x3 import conv3x3
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
 
 #: Frames of the dense block that the CPU works on at a time
@@ -67,6 +68,48 @@ class ConvBlock(nn.Module):
         return y
 
 
+class DilatedConv(nn.Conv2d):
+    """A 3x3 convolution that keeps the size, dilated in time.
+
+    Arguments
+    ---------
+    in_channels : int
+        Channels of the input.
+    out_channels : int
+        Channels of the output.
+    dilation : int
+        Frames between two taps in time.
+    backend : str
+        As in ``ops.selective_scan``. Where the CPU kernels go with it, the
+        gradient of the weight is several times faster.
+
+    Example
+    -------
+    >>> DilatedConv(4, 8, dilation=2)(torch.randn(1, 4, 5, 100)).shape
+    torch.Size([1, 8, 5, 100])
+    """
+
+    def __init__(self, in_channels, out_channels, dilation, backend="auto"):
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size=3,
+            dilation=(dilation, 1),
+            padding=(dilation, 1),
+        )
+        self.backend = backend
+
+    def forward(self, x):
+        """Features [batch, channels, frames, freq] to the same frames."""
+        if (
+            not use_cpu_kernels(x, self.backend)
+            or x.dtype == torch.bfloat16
+            or torch.is_autocast_enabled("cpu")
+        ):
+            return super().forward(x)
+        return conv3x3(x, self.weight, self.bias, self.dilation[0])
+
+
 class DenseBlock(nn.Module):
     """Convolutions with growing reach in time, each seeing all before it.
 
@@ -93,13 +136,7 @@ class DenseBlock(nn.Module):
         self.backend = backend
         self.layers = nn.ModuleList(
             ConvBlock(
-                nn.Conv2d(
-                    channels * (i + 1),
-                    channels,
-                    kernel_size=3,
-                    dilation=(2**i, 1),
-                    padding=(2**i, 1),
-                ),
+                DilatedConv(channels * (i + 1), channels, 2**i, backend),
                 backend,
             )
             for i in range(depth)

@@ -56,6 +56,16 @@ def dense_last(tensor, dtype):
     return tensor.contiguous()
 
 
+def channels_last(x):
+    """Features [batch, channels, frames, freq], the channels innermost."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def positions(x):
+    """The same features as [batch, frames * freq, channels]."""
+    return channels_last(x).permute(0, 2, 3, 1).flatten(1, 2)
+
+
 class View(ctypes.Structure):
     """A tensor [batch, length, features], the last axis dense."""
 
@@ -220,6 +230,17 @@ class MixerArguments(Arguments):
     ]
 
 
+class Conv3x3Gradients(Arguments):
+    """Of the gradient of the weight of a 3x3 convolution."""
+
+    _fields_ = [
+        *_fields(integers="data_type num_threads batch frames freq channels"),
+        *_fields(integers="seen_channels dilation"),
+        *_fields(views="x y", integers="groups"),
+        *_fields(pointers="weight bias"),
+    ]
+
+
 #: The structure that each kernel takes
 STRUCTURES = {
     "scan": ScanArguments,
@@ -230,4 +251,5 @@ STRUCTURES = {
     "norm_backward": NormGradients,
     "rms_norm": RmsNormArguments,
     "mixer": MixerArguments,
+    "conv3x3_weight": Conv3x3Gradients,
 }

@@ -10,8 +10,10 @@ from speechbrain_semamba.ops.arguments import (
     DATA_TYPES,
     NormArguments,
     NormGradients,
+    channels_last,
     check_shape,
     dense,
+    positions,
     state_dtype,
 )
 from speechbrain_semamba.ops.registration import operator
@@ -91,15 +93,15 @@ def _instance_norm_prelu_backward(
     eps: float,
 ) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     dtype = mean.dtype
-    x = _channels_last(x.to(dtype))
+    x = channels_last(x.to(dtype))
     grad_x = torch.empty_like(x, memory_format=torch.channels_last)
     sums = [torch.empty_like(mean) for _ in range(3)]
     arguments = NormGradients(
         forward=_arguments(
             x, weight, bias, slope, None, sizes, eps, mean, inverse
         ),
-        y=_positions(_channels_last(grad_y.to(dtype))),
-        x=_positions(grad_x),
+        y=positions(grad_y.to(dtype)),
+        x=positions(grad_x),
         **dict(zip(("weight", "bias", "slope"), sums)),
     )
     kernels.run("norm_backward", arguments)
@@ -139,15 +141,6 @@ def _backward(ctx, grad_y, *unused):
 instance_norm_prelu.gradient(_backward, _save)
 
 
-def _channels_last(x):
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def _positions(x):
-    """[batch, frames * freq, channels] of channels_last features."""
-    return x.permute(0, 2, 3, 1).flatten(1, 2)
-
-
 def _outputs(x, seen):
     batch, channels, frames, freq = x.shape
     total = channels + (0 if seen is None else seen.shape[1])
@@ -171,7 +164,7 @@ def _arguments(x, weight, bias, slope, seen, sizes, eps, mean, inverse, y=None):
         check_shape(name, given, (channels,))
     if seen is not None:
         check_shape("seen", seen, (batch, seen.shape[1], frames, freq))
-        seen = _positions(_channels_last(seen.to(x.dtype)))
+        seen = positions(seen.to(x.dtype))
     check_shape("sizes", sizes, (batch,))
     if sizes is not None:
         sizes = (sizes.to(torch.int64).clamp(0, frames) * freq).contiguous()
@@ -184,9 +177,9 @@ def _arguments(x, weight, bias, slope, seen, sizes, eps, mean, inverse, y=None):
         channels=channels,
         seen_channels=0 if seen is None else seen.shape[2],
         part=PART,
-        x=_positions(_channels_last(x)),
+        x=positions(x),
         seen=seen,
-        y=None if y is None else _positions(y),
+        y=None if y is None else positions(y),
         weight=dense(weight, dtype),
         bias=dense(bias, dtype),
         slope=dense(slope, dtype),

@@ -4,6 +4,7 @@ import contextlib
 
 import torch
 from operators import (
+    conv3x3_inputs,
     conv_inputs,
     norm_inputs,
     normal,
@@ -13,6 +14,7 @@ from operators import (
 
 from speechbrain_semamba.ops.arguments import GROUPS
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
+from speechbrain_semamba.ops.conv3x3 import conv3x3_weight
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
 from speechbrain_semamba.ops.mamba_mixer import mamba_pair
 from speechbrain_semamba.ops.rms_norm import rms_norm
@@ -45,6 +47,12 @@ def scan_tensors(batch=3, length=40, dim=37, state=5, grad=True):
 def conv_tensors(batch=3, length=40, dim=37, width=4, grad=True):
     """x, weight and bias."""
     return in_float32(conv_inputs(length, dim, width, batch), grad)
+
+
+def conv3x3_tensors(channels=21, outputs=13, frames=27, freq=29, grad=True):
+    """x, weight and bias."""
+    inputs = conv3x3_inputs(2, channels, outputs, frames, freq)
+    return in_float32(inputs, grad)
 
 
 def norm_tensors(channels=21, frames=27, freq=29, more=3, grad=True):
@@ -80,6 +88,12 @@ def run_norm(sizes=None, more=3, channels=21):
     sizes = None if sizes is None else torch.tensor(sizes)
     y, mean, inverse = instance_norm_prelu(*inputs, sizes, 1e-5)
     return [mean, inverse, *with_gradients(y, inputs)]
+
+
+def run_conv3x3_weight(channels=21, dilation=2):
+    x, *_ = conv3x3_tensors(channels, grad=False)
+    grad_y, *_ = conv3x3_tensors(13, grad=False)
+    return list(conv3x3_weight(grad_y, x, dilation))
 
 
 def run_states():
@@ -133,6 +147,8 @@ RUNS = {
     "pair": run_pair,
     "ragged pair": lambda: run_pair([101, 0]),
     "pair in bfloat16": lambda: run_pair(dtype=torch.bfloat16),
+    "conv3x3 weight": run_conv3x3_weight,
+    "conv3x3 weight of one": lambda: run_conv3x3_weight(1, 30),
     "all in bfloat16": run_half,
 }
 

@@ -55,6 +55,15 @@ def conv_inputs(length, dim, width, batch):
     }
 
 
+def conv3x3_inputs(batch, channels, outputs, frames, freq):
+    """Arguments of the 3x3 convolution."""
+    return {
+        "x": normal(batch, channels, frames, freq, seed=1),
+        "weight": normal(outputs, channels, 3, 3, seed=2),
+        "bias": normal(outputs, seed=3),
+    }
+
+
 def norm_inputs(batch, channels, frames, freq, more=3, sizes=None):
     """Arguments of the instance normalisation."""
     return {

@@ -12,6 +12,7 @@ LAYERS = nn.Conv1d, nn.Conv2d, nn.Linear, nn.PReLU, nn.RMSNorm
 
 @pytest.fixture
 def model():
+    torch.manual_seed(0)
     return SEMamba(**SIZES, backend="pytorch").eval()
 
 

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 import torch
-from operator_runs import conv_tensors, norm_tensors
+from operator_runs import conv3x3_tensors, conv_tensors, norm_tensors
 from operators import needs_kernels, normal, pair_inputs
 
 from speechbrain_semamba.ops.arguments import (
@@ -19,6 +19,7 @@ from speechbrain_semamba.ops.arguments import (
     dense_last,
 )
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
+from speechbrain_semamba.ops.conv3x3 import conv3x3, conv3x3_weight
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
 from speechbrain_semamba.ops.mamba_mixer import mamba_pair
 from speechbrain_semamba.ops.rms_norm import rms_norm
@@ -102,6 +103,15 @@ def wrong_sizes():
     yield normalize, [*norm[:4], seen[:1]]
     yield normalize, [*norm[:4], seen[:, :, :-1]]
     yield normalize, [*norm[:4], seen[..., :-1]]
+    conv = conv3x3_tensors(grad=False)
+    yield conv3x3, [*conv, 0]
+    yield conv3x3, [conv[0][:, 1:], *conv[1:], 1]
+    yield conv3x3, [conv[0], conv[1][..., 1:], conv[2], 1]
+    yield conv3x3, [*conv[:2], conv[2][1:], 1]
+    yield conv3x3_weight, [conv[0], conv[0][1:], 1]
+    yield conv3x3_weight, [conv[0], conv[0][:, :, 1:], 1]
+    yield conv3x3_weight, [conv[0], conv[0][..., 1:], 1]
+    yield conv3x3_weight, [conv[0], conv[0], -1]
     yield root, [normal(2, 3, 4), normal(3)]
 
 

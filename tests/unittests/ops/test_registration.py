@@ -5,7 +5,12 @@ import itertools
 
 import pytest
 import torch
-from operator_runs import conv_tensors, norm_tensors, scan_tensors
+from operator_runs import (
+    conv3x3_tensors,
+    conv_tensors,
+    norm_tensors,
+    scan_tensors,
+)
 from operators import needs_kernels, normal, pair_inputs
 from torch import Tensor
 
@@ -98,6 +103,8 @@ OPERATORS = (
     "instance_norm_prelu_backward",
     "rms_norm",
     "mamba_pair",
+    "conv3x3",
+    "conv3x3_weight",
 )
 
 
@@ -118,6 +125,7 @@ def operator_samples():
             yield "instance_norm_prelu", (*tensors, sizes, 1e-5)
             alone = (*tensors[:-1], None, None)
             yield "instance_norm_prelu", (*alone, 1e-5)
+        yield "conv3x3", (*conv3x3_tensors(3, 2, 4, 5, grad), 2)
     half = [x.bfloat16() for x in conv_tensors(2, 5, 3, 3, False)]
     yield "causal_conv_silu", (*half, False)
     yield "rms_norm", (normal(2, 5, 7).float(), normal(7).float(), 1e-5)
@@ -142,6 +150,8 @@ def backward_samples():
     x, *weights = conv_tensors(2, 5, 3, 3, False)
     yield "causal_conv_silu_backward", (x, x, *weights, True)
     yield "causal_conv_silu_backward", (x.bfloat16(),) * 2 + (*weights, True)
+    x, *_ = conv3x3_tensors(3, 2, 4, 5, False)
+    yield "conv3x3_weight", (x, x[:, :2], 2)
     for channels, sizes in ((3, None), (1, torch.tensor([3, 2]))):
         tensors = norm_tensors(channels, 3, 4, 2, False)
         y, mean, inverse = instance_norm_prelu(*tensors, sizes, 1e-5)

@@ -1,0 +1,128 @@
+"""The dense block's convolution and its gradients."""
+
+import functools
+
+import pytest
+import torch
+from operators import (
+    TOLERANCES,
+    assert_equal,
+    assert_same,
+    cast,
+    conv3x3_inputs,
+    needs_kernels,
+    normal,
+    values_and_gradients,
+)
+from torch.nn.functional import conv2d
+
+from speechbrain_semamba.ops.conv3x3 import GROUPS, conv3x3, conv3x3_weight
+
+pytestmark = [needs_kernels, pytest.mark.usefixtures("instructions")]
+
+#: frames, freq and dilation: fewer frames than the taps are apart, none left
+#: over for a part of the sum, and more
+SIZES = ((1, 1, 1), (2, 3, 1), (5, 7, 8), (9, 201, 2), (40, 5, 4))
+
+
+def padded_conv(x, weight, bias, dilation):
+    padding = (dilation, 1)
+    return conv2d(x, weight, bias, padding=padding, dilation=padding)
+
+
+@functools.lru_cache(maxsize=None)
+def case(*sizes, dilation):
+    inputs = conv3x3_inputs(*sizes)
+    function = functools.partial(padded_conv, dilation=dilation)
+    return inputs, values_and_gradients(function, inputs)
+
+
+@pytest.mark.parametrize(
+    "channels, outputs", [(1, 1), (5, 9), (24, 24), (37, 4)]
+)
+@pytest.mark.parametrize("frames, freq, dilation", SIZES)
+def test_conv3x3(channels, outputs, frames, freq, dilation):
+    sizes = (3, channels, outputs, frames, freq)
+    inputs, expected = case(*sizes, dilation=dilation)
+    function = functools.partial(conv3x3, dilation=dilation)
+    for dtype, tolerances in TOLERANCES.items():
+        ours = values_and_gradients(function, cast(inputs, dtype))
+        assert ours["y"].dtype == dtype
+        assert ours["y"].is_contiguous(memory_format=torch.channels_last)
+        assert_same(ours, expected, tolerances, dtype)
+
+
+def test_conv3x3_of_any_memory_format():
+    inputs = conv3x3_inputs(2, 6, 5, 7, 11)
+    function = functools.partial(conv3x3, dilation=2)
+    expected = values_and_gradients(function, inputs)
+    for x in (
+        inputs["x"].contiguous(memory_format=torch.channels_last),
+        # every other channel of a wider tensor
+        inputs["x"].repeat_interleave(2, dim=1)[:, ::2],
+        inputs["x"].mT.contiguous().mT,
+    ):
+        assert_equal(
+            values_and_gradients(function, {**inputs, "x": x}), expected
+        )
+
+
+@pytest.mark.parametrize(
+    "item, frame, freq, tap",
+    [
+        (0, 8, 6, (1, 1)),
+        (0, 6, 5, (0, 0)),
+        (0, 8, 5, (1, 0)),
+        (0, 7, 6, None),  # between two taps in time
+        (1, 0, 6, None),  # the next frames in memory, of another item
+        (1, 1, 6, None),
+        (0, 8, 0, None),
+    ],
+)
+def test_which_tap_joins_two_positions(item, frame, freq, tap):
+    x, grad_y = torch.zeros(2, 3, 9, 7), torch.zeros(2, 2, 9, 7)
+    x[item, 2, frame, freq] = 3
+    grad_y[0, 1, 8, 6] = 5
+    weight, bias = conv3x3_weight(grad_y, x, 2)
+    assert bias.tolist() == [0, 5]
+    expected = torch.zeros(2, 3, 3, 3)
+    if tap is not None:
+        expected[1, 2][tap] = 15
+    assert torch.equal(weight, expected)
+
+
+def test_sums_in_parts():
+    """Of more frames than parts, the first and the last count as all do."""
+    x, grad_y = (normal(2, 3, GROUPS + 5, 4, seed=i) for i in (1, 2))
+    whole, _ = conv3x3_weight(grad_y, x, 3)
+    for one in range(0, GROUPS + 5, 9):
+        part = torch.zeros_like(grad_y)
+        part[:, :, one] = grad_y[:, :, one]
+        whole = whole - conv3x3_weight(part, x, 3)[0]
+        grad_y = grad_y - part
+    rest, _ = conv3x3_weight(grad_y, x, 3)
+    torch.testing.assert_close(whole, rest)
+
+
+@pytest.mark.parametrize("frozen", ["x", "weight", "bias"])
+def test_gradients_of_some(frozen):
+    inputs = conv3x3_inputs(2, 3, 4, 5, 6)
+    expected = values_and_gradients(
+        functools.partial(conv3x3, dilation=2), inputs
+    )
+    for name, tensor in inputs.items():
+        tensor.requires_grad_(name != frozen)
+    y = conv3x3(**inputs, dilation=2)
+    weight = torch.cos(torch.arange(y.numel())).view(y.shape)
+    (y * weight.bfloat16().to(y.dtype)).sum().backward()
+    for name, tensor in inputs.items():
+        if name == frozen:
+            assert tensor.grad is None
+        else:
+            assert torch.equal(tensor.grad, expected[name])
+
+
+def test_gradcheck():
+    inputs = conv3x3_inputs(2, 3, 2, 4, 5)
+    tensors = [x.requires_grad_() for x in inputs.values()]
+    assert torch.autograd.gradcheck(lambda *x: conv3x3(*x, 2), tensors)
