@@ -12,6 +12,10 @@ from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
 
 #: Frames of the dense block that the CPU works on at a time
 TILE = 64
+#: Channels to a multiple of which PyTorch's gradient of a bfloat16 weight
+#: works and is fast. With 24, that of PyTorch 2.14 reads past its memory on
+#: processors with AVX512_BF16, which now and then ends the process.
+FULL = 16
 
 
 class ConvBlock(nn.Module):
@@ -101,13 +105,15 @@ class DilatedConv(nn.Conv2d):
 
     def forward(self, x):
         """Features [batch, channels, frames, freq] to the same frames."""
-        if (
-            not use_cpu_kernels(x, self.backend)
-            or x.dtype == torch.bfloat16
-            or torch.is_autocast_enabled("cpu")
-        ):
+        dtype = x.dtype
+        if torch.is_autocast_enabled("cpu"):
+            dtype = torch.get_autocast_dtype("cpu")
+        fills = self.in_channels % FULL == self.out_channels % FULL == 0
+        theirs = dtype == torch.bfloat16 and fills
+        if theirs or not use_cpu_kernels(x, self.backend):
             return super().forward(x)
-        return conv3x3(x, self.weight, self.bias, self.dilation[0])
+        tensors = (t.to(dtype) for t in (x, self.weight, self.bias))
+        return conv3x3(*tensors, self.dilation[0])
 
 
 class DenseBlock(nn.Module):

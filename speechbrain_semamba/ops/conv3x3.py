@@ -13,6 +13,7 @@ from speechbrain_semamba.ops.arguments import (
     channels_last,
     check_shape,
     positions,
+    state_dtype,
 )
 from speechbrain_semamba.ops.registration import operator
 
@@ -32,7 +33,8 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
     ---------
     x : torch.Tensor
         Features [batch, channels, frames, freq] on the CPU, best in the
-        memory format channels_last; float32 or float64.
+        memory format channels_last; float32, float64 or bfloat16, whose
+        weight's gradient is summed in float32.
     weight : torch.Tensor
         Filters [outputs, channels, 3, 3].
     bias : torch.Tensor
@@ -81,6 +83,7 @@ def conv3x3_weight(
     check_shape("grad_y", grad_y, (batch, outputs, frames, freq))
     if dilation < 1:
         raise ValueError(f"dilation must be 1 or more, not {dilation}")
+    x = x.to(state_dtype(x.dtype))
     groups = min(batch * frames, GROUPS)
     weight = x.new_zeros(groups, 3, 3, outputs, inputs)
     bias = x.new_zeros(groups, outputs)
@@ -105,7 +108,7 @@ def conv3x3_weight(
 
 @conv3x3_weight.fake
 def _(grad_y, x, dilation):
-    outputs = grad_y.shape[1]
+    x, outputs = x.to(state_dtype(x.dtype)), grad_y.shape[1]
     return x.new_empty(outputs, x.shape[1], 3, 3), x.new_empty(outputs)
 
 
@@ -126,7 +129,8 @@ def _backward(ctx, grad_y):
         zeros = weight.new_zeros(weight.shape[1])
         grad_x = conv3x3(grad_y, turned, zeros, ctx.dilation)
     if any(ctx.needs_input_grad[1:3]):
-        grad_weight, grad_bias = conv3x3_weight(grad_y, x, ctx.dilation)
+        grads = conv3x3_weight(grad_y, x, ctx.dilation)
+        grad_weight, grad_bias = (grad.to(weight.dtype) for grad in grads)
     return grad_x, grad_weight, grad_bias, None
 
 

@@ -52,6 +52,22 @@ def test_conv3x3(channels, outputs, frames, freq, dilation):
         assert_same(ours, expected, tolerances, dtype)
 
 
+def test_bfloat16():
+    """Read as they are, summed in float32, rounded once."""
+    inputs = cast(conv3x3_inputs(2, 24, 24, 9, 13), torch.bfloat16)
+    function = functools.partial(conv3x3, dilation=2)
+    ours = values_and_gradients(function, inputs)
+    wide = values_and_gradients(function, cast(inputs, torch.float32))
+    for name, tensor in ours.items():
+        assert tensor.dtype == torch.bfloat16
+        difference = (tensor.float() - wide[name]).norm() / wide[name].norm()
+        # of y and x, PyTorch's arithmetic
+        assert difference < 0.01, name
+    for name in ("weight", "bias"):
+        rounded = wide[name].to(torch.bfloat16)
+        assert torch.equal(ours[name], rounded), name
+
+
 def test_conv3x3_of_any_memory_format():
     inputs = conv3x3_inputs(2, 6, 5, 7, 11)
     function = functools.partial(conv3x3, dilation=2)
