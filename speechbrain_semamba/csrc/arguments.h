@@ -129,8 +129,20 @@ struct MixerArguments {
   void* bias;        // [channels]
 };
 
-// Of the weight and the bias of a 3x3 convolution, whose taps in time are
-// `dilation` frames apart; a position is a frame and a frequency.
+// A 3x3 convolution whose taps in time are `dilation` frames apart, of maps
+// that are joined; a position is a frame and a frequency. All in float.
+struct Conv3x3Arguments {
+  int64_t num_threads;
+  int64_t batch, frames, freq;
+  int64_t maps, channels, outputs;  // channels of each map
+  int64_t dilation;
+  int64_t* x;    // [maps], addresses of [batch, frames, freq, channels]
+  void* weight;  // [outputs, maps * channels, 3, 3]
+  void* bias;    // [outputs]
+  View y;        // [batch, frames * freq, outputs]
+};
+
+// Of the weight and the bias of such a convolution of one map
 struct Conv3x3Gradients {
   int64_t data_type, num_threads;
   int64_t batch, frames, freq;

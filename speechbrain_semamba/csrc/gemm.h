@@ -75,33 +75,60 @@ void pack(const float* weights, int64_t columns, int64_t depth, int64_t stride,
 
 // ---- the product
 
-// kCount rows of one panel of the result
+// sums[i, column] += sum_k a[i, k] packed[k, column]
 template <int kCount, int kVectors>
-void multiply_block(const float* a, int64_t panel_size, int64_t depth,
-                    const float* packed, float* result, int64_t row_stride) {
-  typedef Vector<float> V;
+INLINE void add_products(const float* a, int64_t row_stride, int64_t depth,
+                         const float* packed,
+                         Vector<float> (&sums)[kCount][kVectors]) {
   constexpr int L = kLanes<float>;
-  V sums[kCount][kVectors] = {};
-  for (int64_t begin = 0; begin < depth; begin += kPanel, a += panel_size) {
-    const int64_t count = smaller(kPanel, depth - begin);
-    for (int64_t k = 0; k < count; ++k, packed += kVectors * L) {
-      V b[kVectors];
+  for (int64_t k = 0; k < depth; ++k, packed += kVectors * L) {
+    Vector<float> b[kVectors];
+    UNROLL
+    for (int j = 0; j < kVectors; ++j) b[j] = load<float>(packed + j * L, L);
+    UNROLL
+    for (int i = 0; i < kCount; ++i) {
+      const auto number = splat(a[i * row_stride + k]);
       UNROLL
-      for (int j = 0; j < kVectors; ++j) b[j] = load<float>(packed + j * L, L);
-      UNROLL
-      for (int i = 0; i < kCount; ++i) {
-        const V number = splat(a[i * kPanel + k]);
-        UNROLL
-        for (int j = 0; j < kVectors; ++j) sums[i][j] += number * b[j];
-      }
+      for (int j = 0; j < kVectors; ++j) sums[i][j] += number * b[j];
     }
   }
+}
+
+template <int kCount, int kVectors>
+INLINE void add_block(const float* from, int64_t row_stride,
+                      Vector<float> (&sums)[kCount][kVectors]) {
+  constexpr int L = kLanes<float>;
+  UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    UNROLL
+    for (int j = 0; j < kVectors; ++j)
+      sums[i][j] += load<float>(from + i * row_stride + j * L, L);
+  }
+}
+
+template <int kCount, int kVectors>
+INLINE void store_block(const Vector<float> (&sums)[kCount][kVectors],
+                        float* result, int64_t row_stride) {
+  constexpr int L = kLanes<float>;
   UNROLL
   for (int i = 0; i < kCount; ++i) {
     UNROLL
     for (int j = 0; j < kVectors; ++j)
       store(result + i * row_stride + j * L, sums[i][j], L);
   }
+}
+
+// kCount rows of one panel of the result
+template <int kCount, int kVectors>
+void multiply_block(const float* a, int64_t panel_size, int64_t depth,
+                    const float* packed, float* result, int64_t row_stride) {
+  Vector<float> sums[kCount][kVectors] = {};
+  for (int64_t begin = 0; begin < depth; begin += kPanel, a += panel_size) {
+    const int64_t count = smaller(kPanel, depth - begin);
+    add_products(a, kPanel, count, packed, sums);
+    packed += count * kVectors * kLanes<float>;
+  }
+  store_block(sums, result, row_stride);
 }
 
 template <int kVectors>

@@ -3,6 +3,7 @@
 #include "kernels.h"
 
 #include "conv.h"
+#include "conv3x3.h"
 #include "conv3x3_weight.h"
 #include "mixer.h"
 #include "norm.h"
@@ -22,6 +23,6 @@ void exp_of_all(const float* x, float* y, int64_t size) {
 }  // namespace
 
 extern const Kernels SEMAMBA_KERNELS = {
-    scan,          scan_backward, conv,  conv_backward,  norm,
-    norm_backward, rms_norm,      mixer, conv3x3_weight, exp_of_all,
+    scan,     scan_backward, conv,    conv_backward,  norm,       norm_backward,
+    rms_norm, mixer,         conv3x3, conv3x3_weight, exp_of_all,
 };

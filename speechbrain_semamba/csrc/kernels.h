@@ -12,6 +12,7 @@ struct Kernels {
   void (*norm_backward)(const NormGradients&);
   void (*rms_norm)(const RmsNormArguments&);
   void (*mixer)(const MixerArguments&);
+  void (*conv3x3)(const Conv3x3Arguments&);
   void (*conv3x3_weight)(const Conv3x3Gradients&);
   void (*exp)(const float* x, float* y, int64_t size);  // for its test
 };

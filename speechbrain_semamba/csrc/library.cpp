@@ -62,6 +62,7 @@ const Entry kLayout[] = {
     {"NormGradients", sizeof(NormGradients)},
     {"RmsNormArguments", sizeof(RmsNormArguments)},
     {"MixerArguments", sizeof(MixerArguments)},
+    {"Conv3x3Arguments", sizeof(Conv3x3Arguments)},
     {"Conv3x3Gradients", sizeof(Conv3x3Gradients)},
     {"max_width", kMaxWidth},
 };
@@ -105,6 +106,9 @@ EXPORT void semamba_rms_norm(const RmsNormArguments* a) {
 }
 EXPORT void semamba_mixer(const MixerArguments* a) {
   chosen.kernels->mixer(*a);
+}
+EXPORT void semamba_conv3x3(const Conv3x3Arguments* a) {
+  chosen.kernels->conv3x3(*a);
 }
 EXPORT void semamba_conv3x3_weight(const Conv3x3Gradients* g) {
   chosen.kernels->conv3x3_weight(*g);

@@ -1,8 +1,7 @@
 // The memory in which mixer.h works on a tile, and how large a tile is.
 #pragma once
 
-#include <unistd.h>
-
+#include "cache.h"
 #include "gemm.h"
 #include "states.h"
 
@@ -54,18 +53,12 @@ struct MixerScratch {
 
 // Steps of a tile: what is kept of them fills half of the second cache
 int64_t tile_steps(const MixerArguments& a) {
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-  const int64_t known = sysconf(_SC_LEVEL2_CACHE_SIZE);
-#else
-  const int64_t known = 0;
-#endif
-  const int64_t cache = known > 0 ? known : 512 * 1024;
   Arena few, more;
   MixerScratch unused;
   unused.lay_out(few, a, kRows);
   unused.lay_out(more, a, 2 * kRows);
   const int64_t bytes = (more.used - few.used) * sizeof(float);
-  const int64_t most = smaller(cache / 2 / bytes, 8) * kRows;
+  const int64_t most = smaller(second_cache() / 2 / bytes, 8) * kRows;
   const int64_t fit = most < kRows ? kRows : most;
   // as many tiles as that makes, but all of the same size
   const int64_t tiles = (a.length + fit - 1) / fit;

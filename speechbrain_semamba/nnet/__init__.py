@@ -9,4 +9,5 @@
 - ``tf_mamba``: Mamba along time and frequency, in both directions
 - ``losses``, ``objective``: terms of the training objective, and their sum
 - ``gradient``: whether a gradient may be asked for
+- ``hooks``: whether anybody watches layers
 """

@@ -5,9 +5,10 @@ from torch import nn
 from torch.nn.functional import conv2d, pad
 
 from speechbrain_semamba.nnet.gradient import wants_gradient
+from speechbrain_semamba.nnet.hooks import is_watched
 from speechbrain_semamba.nnet.normalization import InstanceNorm
 from speechbrain_semamba.ops.backends import use_cpu_kernels
-from speechbrain_semamba.ops.conv3x3 import conv3x3
+from speechbrain_semamba.ops.conv3x3 import conv3x3, joined_conv3x3
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
 
 #: Frames of the dense block that the CPU works on at a time
@@ -163,23 +164,35 @@ class DenseBlock(nn.Module):
         torch.Tensor
             Features [batch, channels, frames, freq], zero where not valid.
         """
-        if use_cpu_kernels(x, self.backend) and not wants_gradient(self, x):
-            return self._in_tiles(x, valid)
+        if (
+            use_cpu_kernels(x, self.backend)
+            and not wants_gradient(self, x)
+            and not is_watched(self)
+        ):
+            return self._without_gradient(x, valid)
         *joining, last = self.layers
         for layer in joining:
             x = layer(x, valid, join=True)
         return last(x, valid)
 
-    def _in_tiles(self, x, valid):
-        """Never holds all that a convolution sees, only some frames of it."""
+    def _without_gradient(self, x, valid):
+        """Never holds all that a convolution sees as one tensor."""
         seen = [x.contiguous(memory_format=torch.channels_last)]
         for layer in self.layers:
-            y = torch.empty_like(seen[0])
-            for begin in range(0, y.shape[2], TILE):
-                end = min(begin + TILE, y.shape[2])
-                y[:, :, begin:end] = _conv_of_tile(layer.conv, seen, begin, end)
-            seen.insert(0, layer.finish(y, valid))
+            seen.insert(0, layer.finish(_conv_of_all(layer.conv, seen), valid))
         return seen[0]
+
+
+def _conv_of_all(conv, seen):
+    """The convolution of all features, joined."""
+    in_float32 = seen[0].dtype == conv.weight.dtype == torch.float32
+    if in_float32 and not torch.is_autocast_enabled("cpu"):
+        return joined_conv3x3(seen, conv.weight, conv.bias, conv.dilation[0])
+    y = torch.empty_like(seen[0])
+    for begin in range(0, y.shape[2], TILE):
+        end = min(begin + TILE, y.shape[2])
+        y[:, :, begin:end] = _conv_of_tile(conv, seen, begin, end)
+    return y
 
 
 def _conv_of_tile(conv, seen, begin, end):

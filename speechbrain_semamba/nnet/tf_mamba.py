@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from speechbrain_semamba.nnet.gradient import wants_gradient
+from speechbrain_semamba.nnet.hooks import is_watched
 from speechbrain_semamba.nnet.mamba import Mamba, MambaBlock
 from speechbrain_semamba.ops.backends import use_cpu_kernels
 from speechbrain_semamba.ops.mamba_mixer import mamba_pair
@@ -59,7 +60,8 @@ class BidirectionalMamba(nn.Module):
             x.dtype in (torch.float32, torch.bfloat16)
             and use_cpu_kernels(x, self.forward_block.mixer.backend)
             and not wants_gradient(self, x)
-            and all(map(_is_plain, self.modules()))
+            and all(type(module) in LAYERS for module in self.modules())
+            and not is_watched(self)
         )
 
     def run_kernel(self, x, valid=None):
@@ -87,11 +89,6 @@ LAYERS = {
     MambaBlock,
     BidirectionalMamba,
 }
-
-
-def _is_plain(module):
-    hooks = module._forward_hooks, module._forward_pre_hooks
-    return type(module) in LAYERS and not any(hooks)
 
 
 class TFMamba(nn.Module):

@@ -61,6 +61,17 @@ def channels_last(x):
     return x.contiguous(memory_format=torch.channels_last)
 
 
+def channels_last_like(x, channels):
+    """Memory for features of the size of x, with so many channels."""
+    batch, _, frames, freq = x.shape
+    return torch.empty(
+        (batch, channels, frames, freq),
+        dtype=x.dtype,
+        device=x.device,
+        memory_format=torch.channels_last,
+    )
+
+
 def positions(x):
     """The same features as [batch, frames * freq, channels]."""
     return channels_last(x).permute(0, 2, 3, 1).flatten(1, 2)
@@ -230,6 +241,17 @@ class MixerArguments(Arguments):
     ]
 
 
+class Conv3x3Arguments(Arguments):
+    """Of a 3x3 convolution of joined maps."""
+
+    _fields_ = [
+        *_fields(integers="num_threads batch frames freq maps channels"),
+        *_fields(integers="outputs dilation"),
+        *_fields(pointers="x weight bias"),
+        *_fields(views="y"),
+    ]
+
+
 class Conv3x3Gradients(Arguments):
     """Of the gradient of the weight of a 3x3 convolution."""
 
@@ -251,5 +273,6 @@ STRUCTURES = {
     "norm_backward": NormGradients,
     "rms_norm": RmsNormArguments,
     "mixer": MixerArguments,
+    "conv3x3": Conv3x3Arguments,
     "conv3x3_weight": Conv3x3Gradients,
 }

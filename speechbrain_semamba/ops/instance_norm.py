@@ -11,6 +11,7 @@ from speechbrain_semamba.ops.arguments import (
     NormArguments,
     NormGradients,
     channels_last,
+    channels_last_like,
     check_shape,
     dense,
     positions,
@@ -142,14 +143,8 @@ instance_norm_prelu.gradient(_backward, _save)
 
 
 def _outputs(x, seen):
-    batch, channels, frames, freq = x.shape
-    total = channels + (0 if seen is None else seen.shape[1])
-    y = torch.empty(
-        (batch, total, frames, freq),
-        dtype=x.dtype,
-        device=x.device,
-        memory_format=torch.channels_last,
-    )
+    batch, channels = x.shape[:2]
+    y = channels_last_like(x, channels + (0 if seen is None else seen.shape[1]))
     dtype = state_dtype(x.dtype)
     return (
         y,

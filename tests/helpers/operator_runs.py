@@ -6,6 +6,7 @@ import torch
 from operators import (
     conv3x3_inputs,
     conv_inputs,
+    joined_inputs,
     norm_inputs,
     normal,
     pair_inputs,
@@ -14,7 +15,7 @@ from operators import (
 
 from speechbrain_semamba.ops.arguments import GROUPS
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
-from speechbrain_semamba.ops.conv3x3 import conv3x3_weight
+from speechbrain_semamba.ops.conv3x3 import conv3x3_weight, joined_conv3x3
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
 from speechbrain_semamba.ops.mamba_mixer import mamba_pair
 from speechbrain_semamba.ops.rms_norm import rms_norm
@@ -96,6 +97,13 @@ def run_conv3x3_weight(channels=21, dilation=2):
     return list(conv3x3_weight(grad_y, x, dilation))
 
 
+def run_joined_conv3x3(maps=3, channels=21, dilation=2):
+    inputs = joined_inputs(maps, channels, 13, 27, 29)
+    maps = [x.float() for x in inputs["maps"]]
+    weights = inputs["weight"].float(), inputs["bias"].float()
+    return [joined_conv3x3(maps, *weights, dilation)]
+
+
 def run_states():
     """What only the operator gives: the final state and those between."""
     inputs = scan_tensors(grad=False)
@@ -147,6 +155,8 @@ RUNS = {
     "pair": run_pair,
     "ragged pair": lambda: run_pair([101, 0]),
     "pair in bfloat16": lambda: run_pair(dtype=torch.bfloat16),
+    "joined conv3x3": run_joined_conv3x3,
+    "joined conv3x3 of one": lambda: run_joined_conv3x3(1, 1, 30),
     "conv3x3 weight": run_conv3x3_weight,
     "conv3x3 weight of one": lambda: run_conv3x3_weight(1, 30),
     "all in bfloat16": run_half,

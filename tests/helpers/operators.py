@@ -64,6 +64,13 @@ def conv3x3_inputs(batch, channels, outputs, frames, freq):
     }
 
 
+def joined_inputs(maps, channels, outputs, frames, freq, batch=2):
+    """Arguments of the 3x3 convolution of joined maps."""
+    wide = conv3x3_inputs(batch, maps * channels, outputs, frames, freq)
+    x = wide.pop("x")
+    return {"maps": list(x.split(channels, dim=1)), **wide}
+
+
 def norm_inputs(batch, channels, frames, freq, more=3, sizes=None):
     """Arguments of the instance normalisation."""
     return {

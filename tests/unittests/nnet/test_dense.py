@@ -1,5 +1,8 @@
 """The dense block: shapes, reach in time, padding, compiled kernels."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from layers import build, features, valid_frames, zeroed
@@ -9,6 +12,7 @@ from torch import nn
 
 from speechbrain_semamba.nnet import dense as module
 from speechbrain_semamba.nnet.dense import ConvBlock, DenseBlock
+from speechbrain_semamba.ops.conv3x3 import joined_conv3x3
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
@@ -123,6 +127,108 @@ def test_dense_block_on_the_kernels(monkeypatch, valid):
         monkeypatch.setattr(module, "TILE", tile, raising=False)
         with torch.inference_mode():
             torch.testing.assert_close(ours(x, valid), results[1][0])
+
+
+@pytest.fixture
+def joined_calls(monkeypatch):
+    """How often the kernel of joined maps was called, as a list of Nones."""
+    calls = []
+
+    def counted(*args):
+        calls.append(None)
+        return joined_conv3x3(*args)
+
+    monkeypatch.setattr(module, "joined_conv3x3", counted)
+    return calls
+
+
+@needs_kernels
+@pytest.mark.parametrize("valid", [None, (9, 4, 1)])
+def test_joined_maps_without_a_gradient(valid, joined_calls):
+    block = build(DenseBlock, 5, 4, backend="cpu")
+    x, valid = padded(valid, 5, 6)
+    expected = block(x, valid)
+    block = block.float()
+    with torch.no_grad():
+        y = block(x.float(), valid)
+    assert len(joined_calls) == 4
+    torch.testing.assert_close(y.double(), expected, rtol=0, atol=2e-5)
+
+
+@needs_kernels
+def test_joined_maps_follow_the_weights(joined_calls):
+    """Whatever changes them: an optimizer, loading, copies, pickles."""
+    block = build(DenseBlock, 3, 2, backend="cpu").float()
+    x = features(1, 3, 9, 7).float()
+
+    def both_ways(block):
+        with torch.no_grad():
+            ours = block(x)
+        return ours, block(x).detach()
+
+    before = block.state_dict()
+    before = {name: value.clone() for name, value in before.items()}
+    first, expected = both_ways(block)
+    torch.testing.assert_close(first, expected, rtol=0, atol=2e-5)
+    optimizer = torch.optim.Adam(block.parameters(), lr=0.1)
+    block(x).square().sum().backward()
+    optimizer.step()
+    stepped, expected = both_ways(block)
+    torch.testing.assert_close(stepped, expected, rtol=0, atol=2e-5)
+    assert not torch.allclose(stepped, first, atol=0.01)
+    copies = copy.deepcopy(block), pickle.loads(pickle.dumps(block))
+    block.load_state_dict(before)
+    assert torch.equal(both_ways(block)[0], first)
+    for other in copies:
+        assert torch.equal(both_ways(other)[0], stepped)
+    assert len(joined_calls) == 2 * 5
+
+
+@needs_kernels
+def test_watched_convolutions_are_called(joined_calls):
+    block = build(DenseBlock, 4, 3, backend="cpu").float()
+    x, seen = features(1, 4, 9, 7).float(), []
+    with torch.no_grad():
+        expected = block(x)
+        assert len(joined_calls) == 3
+        handle = block.layers[1].conv.register_forward_hook(
+            lambda module, given, result: seen.append(module)
+        )
+        torch.testing.assert_close(block(x), expected, rtol=0, atol=2e-5)
+        assert seen == [block.layers[1].conv] and len(joined_calls) == 3
+        handle.remove()
+        assert torch.equal(block(x), expected)
+    assert len(seen) == 1
+
+
+@needs_kernels
+def test_autocast_and_float64_keep_their_types(joined_calls):
+    block = build(DenseBlock, 4, 2, backend="cpu")
+    x = features(1, 4, 9, 7)
+    with torch.no_grad():
+        assert block(x).dtype == torch.float64
+        with torch.autocast("cpu", torch.bfloat16):
+            half = block.float()(x.bfloat16())
+    assert half.dtype == torch.bfloat16
+    assert not joined_calls
+
+
+@needs_kernels
+@pytest.mark.parametrize("gradient", [False, True])
+def test_compiled_dense_block_is_the_same(gradient):
+    block = build(DenseBlock, 3, 2, backend="cpu").float()
+    x = features(1, 3, 9, 7).float()
+    torch._dynamo.reset()
+    fast = torch.compile(block, fullgraph=True, backend="aot_eager")
+    inputs = [x.requires_grad_(gradient), *block.parameters()]
+    with torch.set_grad_enabled(gradient):
+        ours, expected = fast(x), block(x)
+    torch.testing.assert_close(ours, expected)
+    if gradient:
+        for found, wanted in zip(
+            with_gradients(ours, inputs), with_gradients(expected, inputs)
+        ):
+            torch.testing.assert_close(found, wanted)
 
 
 @needs_kernels

@@ -19,7 +19,11 @@ from speechbrain_semamba.ops.arguments import (
     dense_last,
 )
 from speechbrain_semamba.ops.causal_conv import causal_conv_silu
-from speechbrain_semamba.ops.conv3x3 import conv3x3, conv3x3_weight
+from speechbrain_semamba.ops.conv3x3 import (
+    conv3x3,
+    conv3x3_weight,
+    joined_conv3x3,
+)
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
 from speechbrain_semamba.ops.mamba_mixer import mamba_pair
 from speechbrain_semamba.ops.rms_norm import rms_norm
@@ -108,6 +112,16 @@ def wrong_sizes():
     yield conv3x3, [conv[0][:, 1:], *conv[1:], 1]
     yield conv3x3, [conv[0], conv[1][..., 1:], conv[2], 1]
     yield conv3x3, [*conv[:2], conv[2][1:], 1]
+    x, weight, bias = conv3x3_tensors(20, grad=False)
+    maps = [x[:, :10], x[:, 10:]]
+    yield joined_conv3x3, [maps, weight, bias, 0]
+    yield joined_conv3x3, [maps[:1], weight, bias, 1]
+    yield joined_conv3x3, [maps, weight[..., 1:], bias, 1]
+    yield joined_conv3x3, [maps, weight, bias[1:], 1]
+    yield joined_conv3x3, [[x[:, :10], x[:, 11:]], weight, bias, 1]
+    yield joined_conv3x3, [[maps[0], maps[1][..., 1:]], weight, bias, 1]
+    yield joined_conv3x3, [[maps[0], maps[1].double()], weight, bias, 1]
+    yield joined_conv3x3, [[], weight, bias, 1]
     yield conv3x3_weight, [conv[0], conv[0][1:], 1]
     yield conv3x3_weight, [conv[0], conv[0][:, :, 1:], 1]
     yield conv3x3_weight, [conv[0], conv[0][..., 1:], 1]

@@ -1,4 +1,4 @@
-"""The dense block's convolution and its gradients."""
+"""The dense block's convolution, its gradients, and that of joined maps."""
 
 import functools
 
@@ -10,13 +10,19 @@ from operators import (
     assert_same,
     cast,
     conv3x3_inputs,
+    joined_inputs,
     needs_kernels,
     normal,
     values_and_gradients,
 )
 from torch.nn.functional import conv2d
 
-from speechbrain_semamba.ops.conv3x3 import GROUPS, conv3x3, conv3x3_weight
+from speechbrain_semamba.ops.conv3x3 import (
+    GROUPS,
+    conv3x3,
+    conv3x3_weight,
+    joined_conv3x3,
+)
 
 pytestmark = [needs_kernels, pytest.mark.usefixtures("instructions")]
 
@@ -142,3 +148,78 @@ def test_gradcheck():
     inputs = conv3x3_inputs(2, 3, 2, 4, 5)
     tensors = [x.requires_grad_() for x in inputs.values()]
     assert torch.autograd.gradcheck(lambda *x: conv3x3(*x, 2), tensors)
+
+
+# ---- of joined maps, without a gradient
+
+
+def in_float32(inputs):
+    maps = [x.float() for x in inputs["maps"]]
+    return {**cast({**inputs, "maps": None}, torch.float32), "maps": maps}
+
+
+def joined_formula(maps, weight, bias, dilation):
+    return padded_conv(torch.cat(maps, dim=1), weight, bias, dilation)
+
+
+@pytest.mark.parametrize("maps", [1, 2, 4])
+@pytest.mark.parametrize(
+    "channels, outputs", [(1, 1), (5, 9), (24, 24), (33, 40)]
+)
+@pytest.mark.parametrize(
+    "frames, freq, dilation",
+    [(1, 1, 1), (2, 3, 1), (23, 4, 2), (24, 5, 30), (49, 31, 8)],
+)
+def test_joined(maps, channels, outputs, frames, freq, dilation):
+    inputs = joined_inputs(maps, channels, outputs, frames, freq)
+    expected = joined_formula(**inputs, dilation=dilation)
+    ours = joined_conv3x3(**in_float32(inputs), dilation=dilation)
+    assert ours.dtype == torch.float32
+    assert ours.is_contiguous(memory_format=torch.channels_last)
+    scale = expected.abs().max()
+    assert (ours - expected).abs().max() < 3e-6 * scale
+
+
+@pytest.mark.parametrize("freq", [1, 2, 4, 5, 6, 7, 8, 201])
+def test_each_tap_of_each_map_has_its_place(freq):
+    """One input of 1, so the filters are seen, turned about, and no more."""
+    inputs = in_float32(joined_inputs(2, 3, 4, 7, freq, batch=1))
+    inputs["bias"].zero_()
+    for map, channel, frame, at in ((0, 0, 0, 0), (1, 2, 3, freq // 2)):
+        maps = [torch.zeros_like(x) for x in inputs["maps"]]
+        maps[map][0, channel, frame, at] = 1
+        y = joined_conv3x3(maps, inputs["weight"], inputs["bias"], 2)[0]
+        expected = torch.zeros(4, 7 + 4, freq + 2)
+        taps = inputs["weight"][:, 3 * map + channel].flip(1, 2)
+        expected[:, frame : frame + 5 : 2, at : at + 3] = taps
+        torch.testing.assert_close(
+            y, expected[:, 2:-2, 1:-1], rtol=0, atol=2e-6
+        )
+
+
+def test_joined_of_any_memory_format():
+    inputs = in_float32(joined_inputs(2, 6, 5, 7, 11))
+    expected = joined_conv3x3(**inputs, dilation=2)
+    for change in (
+        lambda x: x.contiguous(memory_format=torch.channels_last),
+        lambda x: x.repeat_interleave(2, dim=1)[:, ::2],
+        lambda x: x.mT.contiguous().mT,
+    ):
+        changed = {
+            name: [change(x) for x in value]
+            if name == "maps"
+            else (change(value) if value.dim() == 4 else value)
+            for name, value in inputs.items()
+        }
+        assert torch.equal(joined_conv3x3(**changed, dilation=2), expected)
+
+
+def test_items_of_a_batch_do_not_see_each_other():
+    """Nor does a place in it change the numbers, nor a NaN elsewhere."""
+    inputs = in_float32(joined_inputs(2, 5, 7, 30, 9, batch=3))
+    inputs["maps"][1][1] = torch.nan
+    y = joined_conv3x3(**inputs, dilation=4)
+    assert y[1].isnan().all()
+    for i in (0, 2):
+        alone = {**inputs, "maps": [x[i : i + 1] for x in inputs["maps"]]}
+        assert torch.equal(joined_conv3x3(**alone, dilation=4)[0], y[i])

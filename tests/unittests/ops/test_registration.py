@@ -105,6 +105,7 @@ OPERATORS = (
     "mamba_pair",
     "conv3x3",
     "conv3x3_weight",
+    "joined_conv3x3",
 )
 
 
@@ -152,6 +153,8 @@ def backward_samples():
     yield "causal_conv_silu_backward", (x.bfloat16(),) * 2 + (*weights, True)
     x, *_ = conv3x3_tensors(3, 2, 4, 5, False)
     yield "conv3x3_weight", (x, x[:, :2], 2)
+    x, weight, bias = conv3x3_tensors(6, 2, 4, 5, False)
+    yield "joined_conv3x3", ([x[:, :3], x[:, 3:]], weight, bias, 2)
     for channels, sizes in ((3, None), (1, torch.tensor([3, 2]))):
         tensors = norm_tensors(channels, 3, 4, 2, False)
         y, mean, inverse = instance_norm_prelu(*tensors, sizes, 1e-5)
