@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+import soundfile
+import torch
 from places import ROOT
 
 from speechbrain_semamba.evaluation.metrics import METRICS
@@ -122,6 +124,19 @@ def test_metrics(tmp_path):
     assert names == ["ssnr", "llr", "wss", "ssnr + llr + wss"]
     assert all(float(row[-1]) < 1e-6 for row in literal[:3])
     assert "824 files" in printed
+
+
+def test_peers(tmp_path):
+    """With what every installation has: the model that ships."""
+    noisy, out = tmp_path / "noisy", tmp_path / "out"
+    noisy.mkdir()
+    wave = 0.1 * torch.randn(4000).numpy()
+    soundfile.write(noisy / "a.wav", wave, 16000)
+    printed = run_benchmark("peers.py", "--noisy", noisy, "--output", out)
+    for name in ("semamba-small", "semamba-small+pcs"):
+        assert f"| {name} |" in printed
+        assert f"{name}={out / name}" in printed
+        assert soundfile.info(out / name / "a.wav").frames == 4000
 
 
 def without_interpreter(monkeypatch):
