@@ -47,7 +47,7 @@ def test_same_as_without_modules(model):
     other.load_state_dict(model.state_dict())
     with torch.no_grad():
         ours, theirs = (SEMambaEnhancer(m)(noise())[0] for m in (model, other))
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    assert (ours - theirs).abs().max() < 1e-5 * theirs.abs().max()
 
 
 def test_step_size_stays_float32_under_autocast(model):
