@@ -130,7 +130,6 @@ MISTAKES = [
     ("", 2, "required: COMMAND"),
     ("enhnace {noisy} {out}", 2, "invalid choice: 'enhnace'"),
     ("enhance {noisy} {out} --modle {model}", 2, "the nearest is --model;"),
-    ("enhance {noisy} {out}", 2, "required: --model"),
     ("enhance {noisy} {out} --model {model} --threads 0", 2, "found '0'"),
     ("enhance no.wav {out} --model {model}", 1, "there is no file no.wav"),
     ("enhance {model} {out} --model {model}", 1, "there is no audio file"),
