@@ -12,6 +12,7 @@ The rooms, in the order in which the data walks through them:
 - ``evaluation``: scores of enhanced speech, and how they are shown
 - ``checkpoints``: weights on disk, whole or not at all
 - ``inference``: trained models at work
+- ``pretrained``: models that come with the package
 - ``cli``: the command ``semamba``
 - ``utils``: ground floor, imports nothing of ours
 

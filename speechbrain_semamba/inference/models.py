@@ -91,7 +91,7 @@ def find_model(word):
     'speechbrain/some-model'
     >>> find_model("/no/folder")
     Traceback (most recent call last):
-    FileNotFoundError: a model folder holds hyperparams.yaml and generator.ckpt, /no/folder lacks hyperparams.yaml and generator.ckpt; a training run has one in model/, and 'semamba export' and 'semamba convert' make them
+    FileNotFoundError: a model folder holds hyperparams.yaml and generator.ckpt, /no/folder lacks hyperparams.yaml and generator.ckpt; a training run has one in model/, and 'semamba export' and 'semamba convert' make them; models that ship: semamba-small
     """
     word = shipped_or_itself(word)
     lacking = _lacking(word)

@@ -10,6 +10,7 @@ from speechbrain_semamba.nnet.normalization import InstanceNorm
 from speechbrain_semamba.ops.backends import use_cpu_kernels
 from speechbrain_semamba.ops.conv3x3 import conv3x3, joined_conv3x3
 from speechbrain_semamba.ops.instance_norm import instance_norm_prelu
+from speechbrain_semamba.processing.precision import computing_dtype
 
 #: Frames of the dense block that the CPU works on at a time
 TILE = 64
@@ -106,9 +107,7 @@ class DilatedConv(nn.Conv2d):
 
     def forward(self, x):
         """Features [batch, channels, frames, freq] to the same frames."""
-        dtype = x.dtype
-        if torch.is_autocast_enabled("cpu"):
-            dtype = torch.get_autocast_dtype("cpu")
+        dtype = computing_dtype(x)
         fills = self.in_channels % FULL == self.out_channels % FULL == 0
         theirs = dtype == torch.bfloat16 and fills
         if theirs or not use_cpu_kernels(x, self.backend):
@@ -185,8 +184,8 @@ class DenseBlock(nn.Module):
 
 def _conv_of_all(conv, seen):
     """The convolution of all features, joined."""
-    in_float32 = seen[0].dtype == conv.weight.dtype == torch.float32
-    if in_float32 and not torch.is_autocast_enabled("cpu"):
+    types = {computing_dtype(seen[0]), seen[0].dtype, conv.weight.dtype}
+    if types == {torch.float32}:
         return joined_conv3x3(seen, conv.weight, conv.bias, conv.dilation[0])
     y = torch.empty_like(seen[0])
     for begin in range(0, y.shape[2], TILE):

@@ -42,6 +42,30 @@ def at_least_float32(x):
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def computing_dtype(x):
+    """The type that PyTorch's layers compute in, under autocast or not.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        What they are given.
+
+    Returns
+    -------
+    torch.dtype
+        That of autocast, if it is on for the tensor's device, else x's own.
+
+    Example
+    -------
+    >>> with torch.autocast("cpu", torch.bfloat16):
+    ...     computing_dtype(torch.zeros(1))
+    torch.bfloat16
+    """
+    if torch.is_autocast_enabled(x.device.type):
+        return torch.get_autocast_dtype(x.device.type)
+    return x.dtype
+
+
 def without_autocast(device_type):
     """A context that autocast leaves alone.
 

@@ -17,8 +17,12 @@ NO_EXAMPLE = {
     "tests/unittests/ops": [
         "ops/arguments.py:*",
         "ops/kernels.py:*",
-        "ops/registration.py:operator",
+        "ops/registration.py:*",
         "ops/scan/*.py:*",
+        "ops/triton/*.py:*",
+        "ops/causal_conv.py:run_triton*",
+        "ops/conv3x3.py:conv3x3_*",
+        "ops/mamba_mixer.py:mamba_pair",
     ],
     "works on a whole training run, which test_recipe.py makes": [
         "checkpoints/export.py:export_run",
@@ -65,6 +69,9 @@ NO_ARGUMENTS = [
     "inference/enhancement.py:SEMambaEnhancement",  # SpeechBrain's
     "ops/arguments.py:*",
     "ops/scan/*.py:*",  # of selective_scan
+    "ops/triton/*.py:*",  # of the compiled kernels
+    "ops/causal_conv.py:run_triton*",
+    "ops/conv3x3.py:conv3x3_weight",
 ]
 
 

@@ -221,6 +221,7 @@ selective_scan.gradient(_backward, _save)
 
 
 def outputs(u, A, keep_states):
+    """Memory for what ``selective_scan`` returns."""
     batch, length, dim = u.shape
     dtype = state_dtype(u.dtype)
     chunks = -(-length // CHUNK) if keep_states else 0
