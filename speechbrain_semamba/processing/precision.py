@@ -61,8 +61,12 @@ def computing_dtype(x):
     ...     computing_dtype(torch.zeros(1))
     torch.bfloat16
     """
-    if torch.is_autocast_enabled(x.device.type):
-        return torch.get_autocast_dtype(x.device.type)
+    kind = x.device.type
+    # devices without autocast, such as meta, cannot be asked
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(
+        kind
+    ):
+        return torch.get_autocast_dtype(kind)
     return x.dtype
 
 
