@@ -11,6 +11,7 @@ import pathlib
 import sys
 
 from enhancements import inference_section, peak_of_one_enhancement
+from markdown import publish
 from measure import DTYPES, conditions
 from networks import MODELS, SCAN, STEPS
 from profiles import profile_section
@@ -18,7 +19,6 @@ from scans import scan_section
 from training import training_section
 
 from speechbrain_semamba.ops import kernels
-from speechbrain_semamba.utils.whole_files import write_text
 
 
 def main():
@@ -32,12 +32,7 @@ def main():
         return
     if options.output and not options.output.absolute().parent.is_dir():
         parser.error(f"no folder for {options.output}")
-    sections = []
-    for section in make_sections(options):
-        print(section, flush=True)
-        sections.append(section)
-    if options.output:
-        write_text(options.output, "\n".join(sections))
+    publish(make_sections(options), options.output)
 
 
 def make_parser():

@@ -18,7 +18,7 @@ from statistics import median
 
 import torch
 from cpu import positive, training_step
-from markdown import table
+from markdown import publish, table
 from measure import (
     GPU_DTYPES,
     interleaved,
@@ -30,7 +30,6 @@ from networks import TrainingStep, scan_error, scan_inputs, scan_results
 
 from speechbrain_semamba.ops.backends import BACKENDS
 from speechbrain_semamba.ops.registration import cpu_tensors_as
-from speechbrain_semamba.utils.whole_files import write_text
 
 #: Batch, length, dim and state of the scan along time and along frequency, in
 #: a training step of the paper's model with 4 segments of 2 s
@@ -59,12 +58,7 @@ def main():
             held.enter_context(cpu_tensors_as("CUDA"))
         wanted = {"pytorch", *options.backends}
         options.backends = {k: v for k, v in ready.items() if k in wanted}
-        sections = []
-        for section in make_sections(options):
-            print(section, flush=True)
-            sections.append(section)
-    if options.output:
-        write_text(options.output, "\n".join(sections))
+        publish(make_sections(options), options.output)
 
 
 def make_parser():

@@ -1,4 +1,16 @@
-"""Tables in Markdown."""
+"""Tables in Markdown, and pages of them."""
+
+from speechbrain_semamba.utils.whole_files import write_text
+
+
+def publish(sections, path=None):
+    """Prints sections as they come, and in the end writes all to a file."""
+    done = []
+    for section in sections:
+        print(section, flush=True)
+        done.append(section)
+    if path:
+        write_text(path, "\n".join(done))
 
 
 def table(names, rows):

@@ -9,17 +9,18 @@ with the package.
 """
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 
 from speechbrain_semamba.dataio.audio_files import read_audio_file
 from speechbrain_semamba.evaluation.figures import (
     spectrogram_figure,
     write_figure,
 )
+from speechbrain_semamba.evaluation.reports import read_scores
 from speechbrain_semamba.inference.models import DEFAULT_MODEL, find_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,15 +67,12 @@ def gains(scores_file):
     dict
         Difference by name of the score.
     """
-    with open(scores_file, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if f"noisy_{name}" in rows[0]]
+    files = read_scores(scores_file).values()
+    names = next(iter(files))["noisy"]
     return {
-        name: sum(
-            float(row[name]) - float(row[f"noisy_{name}"]) for row in rows
-        )
-        / len(rows)
+        name: fmean(f["enhanced"][name] - f["noisy"][name] for f in files)
         for name in names
+        if all(name in f["enhanced"] for f in files)
     }
 
 

@@ -41,8 +41,12 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
         generator: !name:speechbrain_semamba.checkpoints.weights.load_strictly
 """
 LEFT_BY_WINDOWS = {"Thumbs.db", "desktop.ini"}
-FILES = {"hyperparams.yaml", "generator.ckpt", "discriminator.ckpt"}
-FILES.add(model_card.NAME)
+FILES = {
+    "hyperparams.yaml",
+    "generator.ckpt",
+    "discriminator.ckpt",
+    model_card.NAME,
+}
 
 
 def write_model_folder(

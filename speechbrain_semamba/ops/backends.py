@@ -8,7 +8,6 @@ from typing import Callable, Optional, Tuple
 
 import torch
 
-from speechbrain_semamba.ops.arguments import DATA_TYPES
 from speechbrain_semamba.ops.scan import (
     cpu,
     mamba_ssm,
@@ -173,8 +172,7 @@ def use_operators(x, backend="auto"):
     False
     """
     row = choose_backend(x.device, backend)
-    types = (torch.float32, torch.float64, *row.half)
-    return row.operators and x.dtype in types
+    return row.operators and _reads(row, x)
 
 
 def use_cpu_kernels(x, backend="auto"):
@@ -198,7 +196,11 @@ def use_cpu_kernels(x, backend="auto"):
     False
     """
     row = choose_backend(x.device, backend)
-    return row.cpu_kernels and x.dtype in DATA_TYPES
+    return row.cpu_kernels and _reads(row, x)
+
+
+def _reads(row, x):
+    return x.dtype in (torch.float32, torch.float64, *row.half)
 
 
 def find_fused_mixer(device, backend="auto"):

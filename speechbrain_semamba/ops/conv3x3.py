@@ -81,8 +81,7 @@ def conv3x3_weight(
     batch, inputs, frames, freq = x.shape
     outputs = grad_y.shape[1]
     check_shape("grad_y", grad_y, (batch, outputs, frames, freq))
-    if dilation < 1:
-        raise ValueError(f"dilation must be 1 or more, not {dilation}")
+    _check_dilation(dilation)
     x = x.to(state_dtype(x.dtype))
     groups = min(batch * frames, GROUPS)
     weight = x.new_zeros(groups, 3, 3, outputs, inputs)
@@ -185,8 +184,7 @@ def joined_conv3x3(
     batch, channels, frames, freq = maps[0].shape
     inputs, outputs = len(maps) * channels, len(bias)
     check_shape("weight", weight, (outputs, inputs, 3, 3))
-    if dilation < 1:
-        raise ValueError(f"dilation must be 1 or more, not {dilation}")
+    _check_dilation(dilation)
     maps = [channels_last(x) for x in maps]
     y = channels_last_like(maps[0], outputs)
     arguments = Conv3x3Arguments(
@@ -213,3 +211,8 @@ def _(maps, weight, bias, dilation):
 
 
 joined_conv3x3.no_gradient()
+
+
+def _check_dilation(dilation):
+    if dilation < 1:
+        raise ValueError(f"dilation must be 1 or more, not {dilation}")
