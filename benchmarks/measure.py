@@ -34,7 +34,7 @@ def conditions():
     busy = cores_of_others()
     lines = [
         f"- date: {time.strftime('%Y-%m-%d %H:%M %Z')}",
-        f"- CPU: {_cpu_name()}, {os.cpu_count()} cores",
+        f"- CPU: {_cpu_name()}, {os.cpu_count()} cores, L2 of {_l2_cache()}",
         f"- PyTorch {torch.__version__}",
         f"- instructions of the compiled kernels: {kernels.instructions()}",
         f"- bfloat16 arithmetic: {'no' if why_not_bf16() else 'yes'}",
@@ -76,6 +76,14 @@ def _cpu_name():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return "unknown"
+
+
+def _l2_cache():
+    """Of one core, as Linux tells it."""
+    with contextlib.suppress(OSError):
+        cache = pathlib.Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
+        return cache.read_text().strip()
+    return "unknown size"
 
 
 @contextlib.contextmanager

@@ -72,6 +72,21 @@ def test_precision(model_folder):
     assert "1 files" in printed
 
 
+@pytest.mark.skipif(REASON is not None, reason=str(REASON))
+def test_int8():
+    corpus = ROOT / "samples" / "voicebank_mini"
+    printed = run_benchmark(
+        *("int8.py", "--data_folder", corpus, "--workers", 0),
+        *("--files", 1, "--repeats", 1),
+    )
+    assert len(rows_of(printed, "layer | fp32")) == 4
+    rows = rows_of(printed, "precision | pesq")
+    assert [row[0] for row in rows] == ["fp32", "int8"]
+    assert rows[0] != rows[1]
+    for scores in zip(*(map(float, row[1:]) for row in rows)):
+        assert scores[0] == pytest.approx(scores[1], rel=0.1)
+
+
 def test_windows(model_folder):
     corpus = ROOT / "samples" / "voicebank_mini"
     printed = run_benchmark(
