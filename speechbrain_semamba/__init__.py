@@ -13,6 +13,7 @@ The rooms, in the order in which the data walks through them:
 - ``checkpoints``: weights on disk, whole or not at all
 - ``inference``: trained models at work
 - ``pretrained``: models that come with the package
+- ``demo``: a page to try models on in a browser
 - ``cli``: the command ``semamba``
 - ``utils``: ground floor, imports nothing of ours
 

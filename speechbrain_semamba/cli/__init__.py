@@ -5,6 +5,7 @@
 - ``plot``: files -> waveforms and spectrograms; a run -> learning curves
 - ``export``: a training run -> a model folder
 - ``convert``: official weights -> a model folder, and back
+- ``demo``: a page to try models on in a browser
 - ``info``: what is installed, and what runs here
 - ``parser``: what they share: the parser of the command line
 """
@@ -15,6 +16,7 @@ import sys
 from speechbrain_semamba import __version__
 from speechbrain_semamba.cli import (
     convert,
+    demo,
     enhance,
     evaluate,
     export,
@@ -31,6 +33,7 @@ COMMANDS = {
     "plot": plot,
     "export": export,
     "convert": convert,
+    "demo": demo,
     "info": info,
 }
 

@@ -22,6 +22,8 @@ ALLOWED = {
 }
 ALLOWED["inference"] = set(ALLOWED) - {"evaluation"}
 ALLOWED["training"] = set(ALLOWED) - {"inference"}
+# it draws what it enhances
+ALLOWED["demo"] = {"utils", "dataio", "evaluation", "inference"}
 ALLOWED["cli"] = set(ALLOWED)
 
 

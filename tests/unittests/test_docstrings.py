@@ -24,6 +24,12 @@ NO_EXAMPLE = {
         "ops/conv3x3.py:conv3x3_*",
         "ops/mamba_mixer.py:mamba_pair",
     ],
+    "needs gradio or ends the process; test_demo.py visits the page": [
+        "demo/page.py:make_page",
+        "demo/server.py:serving",
+        "demo/server.py:wait_for_the_end",
+        "demo/server.py:end_at_sigterm",
+    ],
     "works on a whole training run, which test_recipe.py makes": [
         "checkpoints/export.py:export_run",
         "training/command_line.py:*",
