@@ -1,5 +1,6 @@
 # make demo: train a small SEMamba on the embedded corpus and enhance a file
 # make test: ruff, clang-format, the whole test suite and the tutorials
+# make wheel: on Linux, a wheel with the kernels in dist, for any Python
 # make docs: the API reference, in docs/html
 # make gpu: on a machine with an NVIDIA card: tests and benchmarks of it
 # make soak: kills training runs a hundred times, half of them of two processes
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 GPU ?= gpu_results
 
-.PHONY: demo test docs soak gpu card install clean
+.PHONY: demo test wheel docs soak gpu card install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python samples/demo.py --out $(DEMO)
@@ -23,6 +24,15 @@ test: $(VENV)/.installed
 	$(BIN)/clang-format --dry-run --Werror speechbrain_semamba/csrc/*
 	$(BIN)/python -m pytest -q
 	$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=600 docs/tutorials
+
+# what an older build left would go in; PyTorch brings libgomp, and two would
+# not know of each other's threads
+wheel: $(VENV)/.installed
+	rm -rf build dist
+	SEMAMBA_BUILD=1 $(BIN)/pip wheel -q --no-deps --no-build-isolation \
+	    -w build/wheel .
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair \
+	    --exclude libgomp.so.1 -w dist build/wheel/*.whl
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/make.py
@@ -51,4 +61,4 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard speechbrain_semamba/csrc/
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-gpu $(DEMO) $(GPU) docs/html build *.egg-info
+	rm -rf $(VENV) $(VENV)-gpu $(DEMO) $(GPU) docs/html build dist *.egg-info

@@ -12,6 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 CSRC = pathlib.Path("speechbrain_semamba", "csrc")
@@ -87,6 +88,13 @@ class BuildKernels(build_ext):
         built.replace(target)
 
 
+class AnyPython(bdist_wheel):
+    """One wheel for all Pythons: the library uses nothing of theirs."""
+
+    def get_tag(self):
+        return "py3", "none", super().get_tag()[-1]
+
+
 def run(*command):
     print(*command, flush=True)
     subprocess.run(
@@ -112,5 +120,5 @@ setup(
             depends=[str(path) for path in sorted(CSRC.glob("*.h"))],
         )
     ],
-    cmdclass={"build_ext": BuildKernels},
+    cmdclass={"build_ext": BuildKernels, "bdist_wheel": AnyPython},
 )

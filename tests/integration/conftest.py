@@ -1,9 +1,11 @@
-"""The recipe in the process of the tests."""
+"""What the tests start from: the recipe in their process, the sources alone."""
 
 import logging
+import shutil
 import sys
 
 import pytest
+from places import ROOT
 
 
 @pytest.fixture
@@ -23,3 +25,19 @@ def train(monkeypatch):
     handlers, level = root.handlers[:], root.level
     yield train
     root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the sources without what was built."""
+    target = tmp_path / "checkout"
+    target.mkdir()
+    for name in ("setup.py", "pyproject.toml", "README.md", "Makefile"):
+        shutil.copy(ROOT / name, target)
+    built = shutil.ignore_patterns("*.so", "*.error", "__pycache__")
+    shutil.copytree(
+        ROOT / "speechbrain_semamba",
+        target / "speechbrain_semamba",
+        ignore=built,
+    )
+    return target
