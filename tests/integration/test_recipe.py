@@ -199,7 +199,12 @@ def test_every_yaml_builds_and_uses_every_key(path, tmp_path, model_folder):
     hparams = load_hyperpyyaml(text, overrides)
     optimizer = hparams["opt_class"](hparams["generator"].parameters())
     assert optimizer.defaults["betas"] == (0.8, 0.99)
-    assert hparams["scheduler_class"](optimizer).gamma == hparams["lr_decay"]
+    scheduler = hparams["scheduler_class"](optimizer)
+    if "lr_decay" in hparams:
+        assert scheduler.gamma == hparams["lr_decay"]
+    else:
+        assert scheduler.eta_min == hparams["lr_end"]
+        assert scheduler.T_max == hparams["number_of_epochs"]
     code = (RECIPE / "train.py").read_text()
     package = ROOT / "speechbrain_semamba"
     code += (package / "training" / "resumable.py").read_text()
@@ -236,6 +241,16 @@ def top_level(path):
             {"data_folder", "clean_folder", "noise_folder", "rir_folder"}
             | {"validation", "valid_share", "test_share", "prepare"}
             | {"snr_low", "snr_high", "reverb_prob", "pairs"},
+        ),
+        (
+            "small",
+            {"data_folder", "clean_folder", "noise_folder", "rir_folder"}
+            | {"validation", "valid_share", "test_share", "prepare"}
+            | {"snr_low", "snr_high", "reverb_prob", "pairs"}
+            | {"pretrained_model", "pretrainer", "sample_rate"}
+            | {"stft", "generator", "number_of_epochs", "lr_decay", "lr_end"}
+            | {"ema_decay", "max_grad_norm", "loss_weights"}
+            | {"scheduler_class"},
         ),
     ],
 )

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from speechbrain_semamba.dataio.audio_files import (
     write_audio_file,
 )
 from speechbrain_semamba.dataio.recorded_pairs import read_wav
+from speechbrain_semamba.inference.models import find_model
 from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
@@ -44,7 +46,7 @@ HALVES = ("clean", "noisy")
 
 def tiny(name):
     """Options of a small run; a fine-tuned model has its own size."""
-    return TINY if name == "finetune" else [SMALL, *TINY]
+    return TINY if name in ("finetune", "small") else [SMALL, *TINY]
 
 
 def run_recipe(name, *options):
@@ -340,6 +342,19 @@ def test_faulty_model_folder(pairs, call, tmp_path, spoil, message):
             f"--pretrained_model={model}",
         )
     assert message in info.value.code and "\n" not in info.value.code
+
+
+def test_small_starts_from_the_model(sounds, pairs, call):
+    folder = find_model("semamba-small")
+    hparams, *_ = call(
+        "set_up",
+        "small",
+        f"--clean_folder={pairs / 'clean'}",
+        f"--noise_folder={sounds / 'noise'}",
+        f"--pretrained_model={folder}",
+    )
+    weights = torch.load(Path(folder, "generator.ckpt"), weights_only=True)
+    assert same(hparams["generator"], weights)
 
 
 def test_dynamic_mixing(pairs, sounds, tmp_path):
