@@ -12,6 +12,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 GPU ?= gpu_results
+# processes that test, each a file at a time
+JOBS ?= 2
 
 .PHONY: demo test wheel docs soak gpu card install clean
 
@@ -22,7 +24,7 @@ test: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror speechbrain_semamba/csrc/*
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 	$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=600 docs/tutorials
 
 # what an older build left would go in; PyTorch brings libgomp, and two would

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import soundfile
@@ -137,7 +136,6 @@ def test_hostile_uploads_get_a_message_and_the_next_visitor_a_file(
 def test_ctrl_c_leaves_nothing(tmp_path):
     server, _ = start(tmp_path)
     assert left_in(tmp_path)
-    time.sleep(0.5)  # until it waits
     server.send_signal(signal.SIGINT)
     _, errors = server.communicate(timeout=60)
     assert (server.returncode, errors) == (130, "semamba: interrupted\n")
