@@ -24,7 +24,8 @@ test: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror speechbrain_semamba/csrc/*
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
+	    $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 	$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=600 docs/tutorials
 
 # what an older build left would go in; PyTorch brings libgomp, and two would

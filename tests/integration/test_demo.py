@@ -114,9 +114,7 @@ def test_hostile_uploads_get_a_message_and_the_next_visitor_a_file(
 ):
     text = tmp_path / "text.wav"
     text.write_text("no audio")
-    visit.set_input_files("#noisy input[type=file]", text)
-    visit.wait_for_timeout(500)
-    visit.get_by_role("button", name="Enhance").click()
+    send(visit, text)
     visit.get_by_text("text.wav is not readable as audio").wait_for()
     large = tmp_path / "large.wav"
     large.write_bytes(bytes(2_000_000))

@@ -152,7 +152,7 @@ def end_of(monkeypatch, places, tmp_path):
         for name, node in read_settings(path, resolve=False).items():
             if tag_of(node) == "!PLACEHOLDER":
                 given[name] = places[name]
-        if "pretrained_model" in given:
+        if {"pretrained_model", "data_folder"} <= given.keys():
             given["data_folder"] = places["pairs"]
         name, *inner = key.split(".")
         given[name] = value

@@ -98,7 +98,7 @@ def test_it_enhances_without_compiler_home_or_network(bare, wheel, tmp_path):
     assert not [name for name in names if "gomp" in name]
     info = bare("semamba", "info")
     assert "scan auto on cpu: cpu" in info
-    assert str(ROOT) not in bare("semamba", "info")
+    assert str(ROOT) not in info
     folders = {k: CORPUS / f"{k}_testset_wav" for k in ("clean", "noisy")}
     clean, noisy = (soundfile.read(f / NAME)[0] for f in folders.values())
     for instructions in ("", "plain"):
