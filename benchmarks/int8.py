@@ -5,9 +5,9 @@
 
 PyTorch's dynamic int8 linear layers against float32 and bfloat16 ones, at the
 sizes of the full model, and from this the most that the whole model could gain;
-scores of the shipped model with all its linear layers and convolutions rounded
-to int8, weights by output channel, inputs by tensor. The data folder is
-VoiceBank-DEMAND's, at 16 kHz. Prints Markdown.
+scores of a trained model, the shipped one by default, with its linear layers and
+convolutions rounded to int8, weights by output channel, inputs by tensor. The
+data folder is VoiceBank-DEMAND's, at 16 kHz. Prints Markdown.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from speechbrain_semamba.dataio.pairs import read_pairs
 from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
 from speechbrain_semamba.evaluation.score_pool import ScorePool
 from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
+from speechbrain_semamba.inference.models import DEFAULT_MODEL
 
 #: Rows, inputs and outputs of the full model's large linear layers
 LAYERS = {
@@ -95,15 +96,15 @@ def share_of_mixers():
     return times["semamba::mamba_pair"] / sum(times.values())
 
 
-def quality_section(folder, workers, limit):
-    """Scores of the shipped model as it is and rounded to int8."""
+def quality_section(model, folder, workers, limit):
+    """Scores of a model as it is and rounded to int8."""
     pairs = read_pairs(
         {"test": [f"{folder}/{x}_testset_wav" for x in ("clean", "noisy")]}
     )["test"]
     pairs = dict(list(pairs.items())[:limit])
     models = {}
     for kind in ("fp32", "int8"):
-        models[kind] = SEMambaEnhancement.from_hparams()
+        models[kind] = SEMambaEnhancement.from_hparams(model)
     round_layers(models["int8"])
     pool = ScorePool(num_workers=workers)
     files = FileScores(pool, METRICS, models)
@@ -117,7 +118,7 @@ def quality_section(folder, workers, limit):
         [kind, *(f"{means[kind][name]:.4f}" for name in METRICS)]
         for kind in models
     ]
-    return f"""## The shipped model rounded to int8, {len(pairs)} files
+    return f"""## A trained model rounded to int8, {len(pairs)} files
 
 {table(["precision", *METRICS], rows)}
 """
@@ -144,6 +145,7 @@ def rounded(x, dims=None):
 def main():
     """Prints both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="FOLDER")
     parser.add_argument("--data_folder", metavar="FOLDER")
     parser.add_argument("--workers", type=int, default=2, help="that score")
     parser.add_argument("--files", type=int, help="take only so many")
@@ -154,8 +156,8 @@ def main():
     with torch.inference_mode():
         print(speed_section(options.repeats))
     if options.data_folder:
-        what = options.data_folder, options.workers, options.files
-        print(quality_section(*what))
+        how = options.workers, options.files
+        print(quality_section(options.model, options.data_folder, *how))
 
 
 if __name__ == "__main__":
