@@ -248,7 +248,8 @@ def top_level(path):
             | {"validation", "valid_share", "test_share", "prepare"}
             | {"snr_low", "snr_high", "reverb_prob", "pairs"}
             | {"pretrained_model", "pretrainer", "sample_rate"}
-            | {"stft", "generator", "number_of_epochs", "lr_decay", "lr_end"}
+            | {"stft", "generator", "discriminator"}
+            | {"number_of_epochs", "lr_decay", "lr_end"}
             | {"ema_decay", "max_grad_norm", "loss_weights"}
             | {"scheduler_class"},
         ),
