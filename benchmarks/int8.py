@@ -18,15 +18,12 @@ import torch
 from markdown import table
 from measure import conditions, interleaved, ratio
 from networks import Enhancement, noise
+from precision import score_table, test_pairs
 from torch import nn
 from torch.nn.functional import linear
 from torch.profiler import ProfilerActivity, profile
-from tqdm import tqdm
 
 from speechbrain_semamba.dataio.audio_files import read_audio_file
-from speechbrain_semamba.dataio.pairs import read_pairs
-from speechbrain_semamba.evaluation.file_scores import FileScores, means_by_kind
-from speechbrain_semamba.evaluation.score_pool import ScorePool
 from speechbrain_semamba.inference.enhancement import SEMambaEnhancement
 from speechbrain_semamba.inference.models import DEFAULT_MODEL
 
@@ -98,29 +95,20 @@ def share_of_mixers():
 
 def quality_section(model, folder, workers, limit):
     """Scores of a model as it is and rounded to int8."""
-    pairs = read_pairs(
-        {"test": [f"{folder}/{x}_testset_wav" for x in ("clean", "noisy")]}
-    )["test"]
-    pairs = dict(list(pairs.items())[:limit])
+    pairs = test_pairs(folder, limit)
     models = {}
     for kind in ("fp32", "int8"):
         models[kind] = SEMambaEnhancement.from_hparams(model)
     round_layers(models["int8"])
-    pool = ScorePool(num_workers=workers)
-    files = FileScores(pool, METRICS, models)
-    for key, pair in tqdm(pairs.items(), "enhancing"):
+
+    def enhance(pair):
         noisy, clean = (read_audio_file(x)[0] for x in (pair.noisy, pair.clean))
         waves = {k: m.enhance_batch(noisy)[0] for k, m in models.items()}
-        files.start(key, {}, {"clean": clean[0], **waves})
-    means = means_by_kind(files.finish(progressbar=True))
-    pool.close()
-    rows = [
-        [kind, *(f"{means[kind][name]:.4f}" for name in METRICS)]
-        for kind in models
-    ]
+        return {"clean": clean[0], **waves}
+
     return f"""## A trained model rounded to int8, {len(pairs)} files
 
-{table(["precision", *METRICS], rows)}
+{score_table(pairs, enhance, models, METRICS, workers)}
 """
 
 

@@ -31,31 +31,47 @@ def main():
     parser.add_argument("--workers", type=int, default=2, help="that score")
     parser.add_argument("--files", type=int, help="take only so many")
     options = parser.parse_args()
-    halves = (
-        f"{options.data_folder}/{half}_testset_wav"
-        for half in ("clean", "noisy")
-    )
-    pairs = read_pairs({"test": halves})["test"]
-    pairs = dict(list(pairs.items())[: options.files])
+    pairs = test_pairs(options.data_folder, options.files)
     enhancer = SEMambaEnhancement.from_hparams(
         source=options.model, run_opts={"device": "cpu", "precision": "fp32"}
     )
-    pool = ScorePool(num_workers=options.workers)
-    files, errors = FileScores(pool, list(METRICS), DTYPES), []
-    for key, pair in tqdm(pairs.items(), "enhancing"):
+    errors = []
+
+    def enhance(pair):
         waves = enhance_both(enhancer, pair)
         errors.append(relative_error(waves["bf16"], waves["fp32"]))
-        files.start(key, {}, waves)
-    means = means_by_kind(files.finish(progressbar=True))
-    pool.close()
+        return waves
+
+    scores = score_table(pairs, enhance, DTYPES, METRICS, options.workers)
     print("\n".join(conditions()))
     print(f"- {len(pairs)} files; the largest difference of a bf16 wave is")
     print(f"  {max(errors):.1e} of the largest sample of the fp32 wave\n")
+    print(scores)
+
+
+def test_pairs(folder, limit=None):
+    """The test files of a folder in VoiceBank-DEMAND's layout, by key."""
+    halves = (f"{folder}/{half}_testset_wav" for half in ("clean", "noisy"))
+    pairs = read_pairs({"test": halves})["test"]
+    return dict(list(pairs.items())[:limit])
+
+
+def score_table(pairs, enhance, kinds, metrics, workers):
+    """Mean scores in Markdown, a row a kind.
+
+    ``enhance`` gives for a pair the clean wave and one of each kind.
+    """
+    pool = ScorePool(num_workers=workers)
+    files = FileScores(pool, list(metrics), kinds)
+    for key, pair in tqdm(pairs.items(), "enhancing"):
+        files.start(key, {}, enhance(pair))
+    means = means_by_kind(files.finish(progressbar=True))
+    pool.close()
     rows = [
-        [kind, *(f"{means[kind][name]:.4f}" for name in METRICS)]
-        for kind in DTYPES
+        [kind, *(f"{means[kind][name]:.4f}" for name in metrics)]
+        for kind in kinds
     ]
-    print(table(["precision", *METRICS], rows))
+    return table(["precision", *metrics], rows)
 
 
 def enhance_both(enhancer, pair):
