@@ -114,7 +114,10 @@ class UploadEnhancer:
             )
         except (OSError, ValueError) as error:
             # where the server keeps it is none of the visitor's business
-            raise ValueError(str(error).replace(path, name)) from error
+            message = str(error)
+            for folder in (os.path.dirname(path), str(self.folder)):
+                message = message.replace(folder + os.sep, "")
+            raise ValueError(message) from error
 
     def _check_duration(self, source, name):
         seconds = source.seconds * source.channels

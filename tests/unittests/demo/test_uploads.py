@@ -98,3 +98,10 @@ def test_a_header_that_promises_hours(enhance, upload):
     data[40:44] = (10 * 3600 * RATE * 2).to_bytes(4, "little")
     path.write_bytes(data)
     assert soundfile.info(enhance(str(path)).path).frames == RATE
+
+
+def test_where_the_server_writes_is_not_told(enhance, upload, tmp_path):
+    enhance.folder = tmp_path / "gone"
+    with pytest.raises(ValueError, match="No such file") as caught:
+        enhance(upload(np.zeros(100)))
+    assert str(tmp_path) not in str(caught.value)
