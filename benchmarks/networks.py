@@ -174,7 +174,10 @@ class TrainingStep:
     def _generator_loss(self, mag, phase, mag_hat, phase_hat, wav_hat):
         score = self.discriminator(mag, mag_hat)
         parts = objective.generator_losses(
-            (mag_hat, phase_hat, wav_hat), (mag, phase, self.clean), self.stft
+            (mag_hat, phase_hat, wav_hat),
+            (mag, phase, self.clean),
+            self.stft,
+            LOSS_WEIGHTS,
         )
         parts["metric"] = losses.metric_loss(score)
         return objective.weighted_sum(parts, LOSS_WEIGHTS)

@@ -3,7 +3,8 @@
 Each is a plain function that returns a scalar; their weights live in the
 hparams. ``*_hat`` is the estimate. Sources: CMGAN (arXiv:2203.15149) for the
 complex, time and metric terms, MP-SENet (arXiv:2305.13686, equations 4-9) for
-the phase and consistency terms.
+the phase and consistency terms, Heitkaemper et al. (ICASSP 2020) for the
+logarithmic one.
 """
 
 import math
@@ -101,6 +102,37 @@ def time_loss(wav_hat, wav):
     tensor(1.)
     """
     return l1_loss(wav_hat, wav)
+
+
+def log_mse_loss(wav_hat, wav, floor=1e-3):
+    """Mean squared error of each waveform, in dB.
+
+    A part of the error weighs the same in loud noise and in faint noise, where
+    other terms have nearly vanished: what faint noise needs is learnt too.
+    Heitkaemper et al., "Demystifying TasNet: A Dissecting Approach", ICASSP
+    2020, here with a floor, as in MixIT (arXiv:2006.12701, equation 2), below
+    which an error is small enough.
+
+    Arguments
+    ---------
+    wav_hat, wav : torch.Tensor
+        Waveforms, at a level where the noisy one has an RMS of 1
+        [batch, samples].
+    floor : float
+        Is added to each mean squared error.
+
+    Returns
+    -------
+    torch.Tensor
+        Scalar, in dB; negative where the error is below the noisy speech.
+
+    Example
+    -------
+    >>> log_mse_loss(torch.full((1, 9), 0.1), torch.zeros(1, 9), floor=0)
+    tensor(-20.)
+    """
+    error = (wav_hat - wav).square().mean(dim=1)
+    return 10 * (error + floor).log10().mean()
 
 
 def consistency_loss(mag_hat, phase_hat, wav_hat, stft):

@@ -3,14 +3,17 @@
 from speechbrain_semamba.nnet.losses import (
     complex_loss,
     consistency_loss,
+    log_mse_loss,
     magnitude_loss,
     phase_loss,
     time_loss,
 )
 
 
-def generator_losses(estimate, target, stft):
+def generator_losses(estimate, target, stft, weights):
     """All terms of the generator's objective, but that of the discriminator.
+
+    They are the paper's, and ``log_mse`` where it has a weight.
 
     Arguments
     ---------
@@ -19,6 +22,8 @@ def generator_losses(estimate, target, stft):
         the wave [batch, samples], of enhanced and of clean speech.
     stft : speechbrain_semamba.processing.spectral.MagPhaseSTFT
         The spectral front end.
+    weights : dict
+        As for ``weighted_sum``.
 
     Returns
     -------
@@ -31,17 +36,20 @@ def generator_losses(estimate, target, stft):
     >>> from speechbrain_semamba.processing.spectral import MagPhaseSTFT
     >>> stft, wav = MagPhaseSTFT(), torch.randn(1, 800)
     >>> speech = *stft.analyze(wav), wav
-    >>> list(generator_losses(speech, speech, stft))
-    ['magnitude', 'phase', 'complex', 'time', 'consistency']
+    >>> list(generator_losses(speech, speech, stft, {"log_mse": 0.02}))
+    ['magnitude', 'phase', 'complex', 'time', 'consistency', 'log_mse']
     """
     (mag_hat, phase_hat, wav_hat), (mag, phase, wav) = estimate, target
-    return {
+    losses = {
         "magnitude": magnitude_loss(mag_hat, mag),
         "phase": phase_loss(phase_hat, phase),
         "complex": complex_loss(mag_hat, phase_hat, mag, phase),
         "time": time_loss(wav_hat, wav),
         "consistency": consistency_loss(mag_hat, phase_hat, wav_hat, stft),
     }
+    if weights.get("log_mse"):
+        losses["log_mse"] = log_mse_loss(wav_hat, wav)
+    return losses
 
 
 def weighted_sum(losses, weights):

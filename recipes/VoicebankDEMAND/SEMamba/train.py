@@ -125,7 +125,10 @@ class SEMambaBrain(ResumableBrain):
     def compute_objectives(self, predictions, batch, stage):
         """The generator's losses by name, all but that of the discriminator."""
         return objective.generator_losses(
-            predictions.estimate, predictions.target, self.hparams.stft
+            predictions.estimate,
+            predictions.target,
+            self.hparams.stft,
+            self.hparams.loss_weights,
         )
 
     def weigh(self, parts):

@@ -31,6 +31,18 @@ def test_time_loss():
     assert losses.time_loss(ours, clean).item() == (1 + 3) / 2
 
 
+def test_log_mse_loss():
+    ours, clean = torch.tensor([[3.0, 1.0], [1.1, 1.0]]), torch.ones(2, 2)
+    in_db = (10 * math.log10(2 + 1e-3) + 10 * math.log10(0.005 + 1e-3)) / 2
+    assert losses.log_mse_loss(ours, clean).item() == pytest.approx(in_db)
+
+
+def test_log_mse_of_silence_has_a_finite_gradient():
+    wav_hat = torch.zeros(1, 9, requires_grad=True)
+    losses.log_mse_loss(wav_hat, torch.zeros(1, 9)).backward()
+    assert wav_hat.grad.isfinite().all()
+
+
 def test_phase_loss_of_four_angles():
     """Errors [[0.1, 0.2], [0.3, 0.5]], frames down, frequencies across."""
     error = torch.tensor([[[0.1, 0.2], [0.3, 0.5]]])
