@@ -13,6 +13,7 @@
 - ``prepare_record``: what a preparation did, so that it is not done in vain
 - ``recorded_pairs``: pairs of waves, from pairs of files
 - ``transcripts``: what is said in the files
+- ``variation``: one recording as many: voices, microphones, rooms
 - ``mixing``: pairs of waves, of speech, noise and rooms mixed anew
 - ``pair_reader``: datasets of pairs, and what they call for each item
 """

@@ -56,6 +56,10 @@ class DynamicMixer:
         None takes the whole utterance.
     seed : int
         The run's seed.
+    speech_variation : SoundVariation
+        Varies the speech, which is the target then; None leaves it.
+    noise_variation : SoundVariation
+        Varies the noise; None leaves it.
 
     Raises
     ------
@@ -90,6 +94,8 @@ class DynamicMixer:
         reverb_prob=0.5,
         segment=None,
         seed=1234,
+        speech_variation=None,
+        noise_variation=None,
     ):
         if snr_low > snr_high:
             raise ValueError(
@@ -105,6 +111,8 @@ class DynamicMixer:
         self.snr_range = snr_low, snr_high
         self.segment = segment_samples(segment)
         self.seed = seed
+        self.speech_variation = speech_variation
+        self.noise_variation = noise_variation
         self.add_noise = AddNoise(noise_csv, pad_noise=True)
         self.add_reverb = AddReverb(rir_csv)
         self.noise = Augmenter(augmentations=[self.add_noise])
@@ -156,10 +164,9 @@ class DynamicMixer:
         """
         clean = read_wav(clean_wav)
         segment = self.segment or len(clean)
-        samples = min(segment, len(clean))
         place = self.seed, epoch, utterance
-        clean = crop_pair(clean[None], samples, *place)[0]
         with drawing_at("mixture", *place):
+            clean = self._cut(clean, segment, place)
             speech, gain = self._reverberate(clean)
             noisy, factor = self._add_noise(speech)
             pair = level_pair(noisy, factor * gain * clean)
@@ -168,7 +175,14 @@ class DynamicMixer:
                 f"The mixture of {clean_wav} is not finite: remove the faulty "
                 f"file that {self.noise_csv} or {self.rir_csv} lists."
             )
-        return torch.nn.functional.pad(pair, (0, segment - samples))
+        return torch.nn.functional.pad(pair, (0, segment - pair.shape[1]))
+
+    def _cut(self, clean, segment, place):
+        """Returns the part of the speech that is mixed, varied if wanted."""
+        if self.speech_variation:
+            return self.speech_variation(clean, segment)
+        samples = min(segment, len(clean))
+        return crop_pair(clean[None], samples, *place)[0]
 
     def _reverberate(self, clean):
         """Returns speech in a room, and the gain of its direct path.
@@ -180,7 +194,9 @@ class DynamicMixer:
         """
         if not len(self.rirs):
             return clean, 1.0
-        samples = self._offer(self.add_reverb, "rir_data", self.rirs)
+        rir = self._draw(self.rirs)
+        samples = len(rir["wav"])
+        self._offer(self.add_reverb, "rir_data", rir)
         # About as loud as the speech, lest one drowns in the other's rounding.
         impulse = clean.abs().max()
         impulse = torch.where(impulse > 0, impulse, 1.0)
@@ -191,7 +207,10 @@ class DynamicMixer:
 
     def _add_noise(self, speech):
         """Returns the mixture, and by what the speech in it was multiplied."""
-        self._offer(self.add_noise, "noise_data", self.noises)
+        noise = self._draw(self.noises)
+        if self.noise_variation:
+            noise["wav"] = self.noise_variation(noise["wav"], len(speech))
+        self._offer(self.add_noise, "noise_data", noise)
         snr = random.uniform(*self.snr_range)
         self.add_noise.snr_low = self.add_noise.snr_high = snr
         noisy, _ = self.noise(speech[None], torch.ones(1))
@@ -199,12 +218,8 @@ class DynamicMixer:
         return noisy[0], 1 - 1 / (dB_to_amplitude(torch.tensor(snr)) + 1)
 
     @staticmethod
-    def _offer(augmentation, name, sounds):
-        """Draws the sound that SpeechBrain's augmentation is to take next.
-
-        Left to itself, it shuffles by a seed of its own and goes on where
-        the call before has stopped. Returns the sound's samples.
-        """
+    def _draw(sounds):
+        """Draws a sound of a list: its samples are its "wav"."""
         index = random.randrange(len(sounds))
         sound = sounds[index]
         if not sound["wav"].isfinite().all():
@@ -213,10 +228,17 @@ class DynamicMixer:
                 f"{listed['wav' + ITEM_POSTFIX].data} holds samples that are not "
                 "finite; mend it, or remove it and prepare the data again"
             )
-        batch = PaddedBatch([sound])
-        augmentation.data_loader = sounds
-        setattr(augmentation, name, iter([batch]))
-        return batch.at_position(0).data.shape[1]
+        return sound
+
+    @staticmethod
+    def _offer(augmentation, name, sound):
+        """Sets the sound that SpeechBrain's augmentation is to take next.
+
+        Left to itself, it shuffles by a seed of its own and goes on where
+        the call before has stopped.
+        """
+        augmentation.data_loader = [sound]
+        setattr(augmentation, name, iter([PaddedBatch([sound])]))
 
 
 def _read_list(path):

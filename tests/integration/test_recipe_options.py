@@ -96,6 +96,8 @@ BY_KEY = {
     "generator.*": [("0", "must be a whole number from 1 on")],
     "discriminator.channels": [("0", "must be a whole number from 1 on")],
     "discriminator.dropout": [("2", "between 0 and 1")],
+    "*_variation.speed_*": [("0", "whole number"), ("201", "50 to 200")],
+    "*_variation.room_prob": [("1.1", "must lie in 0 to 1")],
     "pairs.train.target.scale": [("3", "")],
     "*": [],
 }

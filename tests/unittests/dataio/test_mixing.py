@@ -12,6 +12,7 @@ from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_semamba.dataio.mixing import DynamicMixer
 from speechbrain_semamba.dataio.recorded_pairs import read_wav
+from speechbrain_semamba.dataio.variation import SoundVariation
 
 RATE = 16000
 NAMES = [f"a{index}" for index in range(6)]
@@ -337,3 +338,36 @@ def test_yaml_builds_it_before_the_lists_are_there(folder, make):
     path.write_bytes((folder / "noise.csv").read_bytes())
     other = make(rir="rir", snr_low=-5, snr_high=5, reverb_prob=0.3, seed=3)
     assert torch.equal(mix(mixer, folder), mix(other, folder))
+
+
+def test_varied_speech_is_the_target(folder, make):
+    """At the speed of 2 the speech's envelope, of 12,566 samples, is halved."""
+    vary = SoundVariation(RATE, 200, 200, room_prob=0)
+    mixer = make("long", snr_low=5, snr_high=5, speech_variation=vary)
+    pair = mix(mixer, folder)
+    assert pair.shape == (2, 8000)
+    assert measure_snr(pair) == pytest.approx(5, abs=0.01)
+    blocks = pair[1].view(80, 100).square().mean(dim=1).sqrt()
+    spectrum = torch.fft.rfft(blocks - blocks.mean(), 8 * len(blocks)).abs()
+    period = 8 * len(blocks) * 100 / spectrum.argmax().item()
+    assert period == pytest.approx(2 * torch.pi * 2000 / 2, rel=0.15)
+    assert torch.equal(pair, mix(mixer, folder))
+    assert not torch.equal(pair, mix(mixer, folder, epoch=2))
+
+
+def test_varied_noise_is_what_is_added(folder, make):
+    noise = read_wav(str(folder / "long0.wav"))
+    speech = read_wav(str(folder / "a0.wav"))
+    vary = SoundVariation(RATE, 100, 100, room_prob=0)
+    pair = mix(make("long", noise_variation=vary, snr_high=0), folder)
+    assert measure_snr(pair) == pytest.approx(0, abs=0.01)
+    assert find(speech, pair[1])[1] == pytest.approx(1, abs=1e-6)
+    # coloured, but at its place
+    assert 0.5 < find(noise, pair[0] - pair[1])[1] < 0.9999
+
+
+def test_varied_short_utterances_are_filled_with_zeros(folder, make):
+    vary = SoundVariation(RATE, 200, 200, room_prob=0)
+    pair = mix(make(segment=12000, speech_variation=vary), folder)
+    assert pair.shape == (2, 12000)
+    assert not pair[:, 10001:].any() and pair[:, 9000:9900].any()
