@@ -290,6 +290,19 @@ def test_gradients_are_clipped_only_when_asked(make, batch, limit):
         assert norm == pytest.approx(limit, rel=1e-3) if limit else norm > 0.01
 
 
+@pytest.mark.parametrize("weight", [None, 0, 0.02])
+def test_logarithmic_term_counts_where_it_has_a_weight(make, batch, weight):
+    given = {} if weight is None else {"log_mse": weight}
+    brain = make(hparams={"loss_weights": {**WEIGHTS, **given}})
+    step(brain, batch)
+    losses = brain.stats.summary()
+    weighed = {name: WEIGHTS[name] * losses[name] for name in WEIGHTS}
+    if weight:
+        weighed["log_mse"] = weight * losses["log_mse"]
+    assert ("log_mse" in losses) == bool(weight)
+    assert losses["loss"] == pytest.approx(sum(weighed.values()), rel=1e-5)
+
+
 def test_without_metric_there_is_no_discriminator(make, batch):
     weights = {**WEIGHTS, "metric": 0}
     brain = make(hparams={"loss_weights": weights})
