@@ -154,6 +154,46 @@ def test_peers(tmp_path):
         assert soundfile.info(out / name / "a.wav").frames == 4000
 
 
+def write_network(path, operator, shape, *states):
+    """An ONNX file that applies an operator, and hands its states on."""
+    onnx = pytest.importorskip("onnx", reason="ONNX is not installed")
+    make, inputs, outputs, nodes = onnx.helper, [], [], []
+    for index, size in enumerate((shape, *states)):
+        names, kind = (f"x{index}", f"y{index}"), onnx.TensorProto.FLOAT
+        values = [make.make_tensor_value_info(n, kind, size) for n in names]
+        inputs.append(values[0]), outputs.append(values[1])
+        operation = "Identity" if index else operator
+        nodes.append(make.make_node(operation, [names[0]], [names[1]]))
+    graph = make.make_graph(nodes, "network", inputs, outputs)
+    opset = [make.make_opsetid("", 13)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (path.parents[1] / "__init__.py").touch()
+    onnx.save(make.make_model(graph, opset_imports=opset, ir_version=8), path)
+
+
+def test_peers_of_onnx_runtime(tmp_path, monkeypatch):
+    """With networks that change nothing, in packages that hold just these."""
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    folder, noisy, out = (tmp_path / name for name in ("of", "noisy", "out"))
+    gtcrn, dtln = (folder / f"fasr_enhancement_{n}" for n in ("gtcrn", "dtln"))
+    frame, block, state = (1, 257, 1, 2), (1, 1, 512), (1, 2, 128, 2)
+    write_network(gtcrn / "asset/gtcrn_simple.onnx", "Identity", frame, [3])
+    # the mask is 1 where there is sound
+    write_network(dtln / "asset/model_1.onnx", "Sign", (1, 1, 257), state)
+    write_network(dtln / "asset/model_2.onnx", "Identity", block, state)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    noisy.mkdir()
+    wave = 0.02 * torch.randn(4001, generator=torch.Generator().manual_seed(0))
+    soundfile.write(noisy / "a.wav", wave.numpy(), 16000, subtype="FLOAT")
+    printed = run_benchmark("peers.py", "--noisy", noisy, "--output", out)
+    delays = {row[0]: row[2] for row in rows_of(printed, "system")}
+    assert (delays["gtcrn"], delays["dtln"]) == ("0", "24")
+    # each sample of the wave is in four of DTLN's blocks
+    for name, factor in (("gtcrn", 1), ("dtln", 4)):
+        made = torch.from_numpy(soundfile.read(out / name / "a.wav")[0])
+        assert torch.allclose(made.float(), factor * wave, atol=1e-3)
+
+
 def without_interpreter(monkeypatch):
     """The tests of the kernels set it; these compile, or set it themselves."""
     pytest.importorskip("triton", reason="Triton is not installed")
