@@ -20,6 +20,7 @@ from speechbrain_semamba.processing.segments import (
     crop_pair,
     segment_samples,
 )
+from speechbrain_semamba.utils.checks import check_probability
 from speechbrain_semamba.utils.seeding import drawing_at
 
 
@@ -102,10 +103,7 @@ class DynamicMixer:
                 f"snr_low may not exceed snr_high; found {snr_low!r} and "
                 f"{snr_high!r}: swap them."
             )
-        if not 0 <= reverb_prob <= 1:
-            raise ValueError(
-                f"reverb_prob must lie in 0 to 1; found {reverb_prob!r}."
-            )
+        check_probability(reverb_prob=reverb_prob)
         self.noise_csv = noise_csv
         self.rir_csv = rir_csv
         self.snr_range = snr_low, snr_high

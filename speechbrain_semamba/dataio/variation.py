@@ -7,7 +7,7 @@ import torch
 from torchaudio.functional import fftconvolve, lfilter
 
 from speechbrain_semamba.processing.resampling import resample
-from speechbrain_semamba.utils.checks import check_counts
+from speechbrain_semamba.utils.checks import check_counts, check_probability
 
 #: Coefficients of the filter lie in plus and minus this; it is stable then
 FILTER_RANGE = 3 / 8
@@ -66,10 +66,7 @@ class SoundVariation:
                 "speed_low and speed_high must lie in 50 to 200 percent, in "
                 f"this order; found {speed_low} and {speed_high}."
             )
-        if not 0 <= room_prob <= 1:
-            raise ValueError(
-                f"room_prob must lie in 0 to 1; found {room_prob!r}."
-            )
+        check_probability(room_prob=room_prob)
         self.sample_rate = sample_rate
         self.speeds = speed_low, speed_high
         self.room_prob = room_prob

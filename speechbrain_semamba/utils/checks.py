@@ -34,6 +34,30 @@ def check_counts(**numbers):
             )
 
 
+def check_probability(**numbers):
+    """Whether numbers are probabilities.
+
+    Arguments
+    ---------
+    **numbers : float
+        By the names of the arguments.
+
+    Raises
+    ------
+    ValueError
+        If one does not lie in 0 to 1.
+
+    Example
+    -------
+    >>> check_probability(reverb_prob=1.5)
+    Traceback (most recent call last):
+    ValueError: reverb_prob must lie in 0 to 1; found 1.5.
+    """
+    for name, number in numbers.items():
+        if not 0 <= number <= 1:
+            raise ValueError(f"{name} must lie in 0 to 1; found {number!r}.")
+
+
 def check_keywords(name, function, keywords):
     """Whether a function takes the arguments that it will be called with.
 
