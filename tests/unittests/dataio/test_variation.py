@@ -53,6 +53,12 @@ def test_length_is_the_one_asked_for(speed, room_prob):
     )
 
 
+@pytest.mark.parametrize("speed", [50, 100, 200])
+def test_a_recording_of_one_sample_can_be_varied(speed):
+    varied = SoundVariation(RATE, speed, speed, room_prob=1)(torch.ones(1), 9)
+    assert len(varied) in range(1, 10) and varied.isfinite().all()
+
+
 def test_part_lies_anywhere():
     ramp = torch.arange(64000.0)
     vary = SoundVariation(RATE, 100, 100, room_prob=0)
