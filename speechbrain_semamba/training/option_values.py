@@ -46,6 +46,28 @@ def is_text(node):
     return isinstance(node, str) and tag_of(node) is None
 
 
+def is_computed(node):
+    """Whether a key's value is what a function gives.
+
+    Arguments
+    ---------
+    node : object
+        What the yaml has there, unresolved.
+
+    Returns
+    -------
+    bool
+        True if its tag is ``!apply:`` or ``!applyref:``.
+
+    Example
+    -------
+    >>> from speechbrain_semamba.utils.settings import tagged
+    >>> is_computed(tagged("!applyref:math.sqrt", {})), is_computed(3)
+    (True, False)
+    """
+    return (tag_of(node) or "").startswith("!apply")
+
+
 def as_text(text):
     """A name as yaml, whatever is in it; a tag, such as !ref, stays one.
 
@@ -134,6 +156,11 @@ def check_value(key, given, node, default):
     """
     if tag_of(given) is not None:
         return
+    if is_computed(node) and not isinstance(given, dict):
+        raise ValueError(
+            f"{key} is computed by {tag_of(node)}, and may not be {given!r}; "
+            "leave it out, or give arguments of that: {key: value}"
+        )
     is_made = (tag_of(default) or "").startswith("!")
     if isinstance(given, dict) and not isinstance(node, dict):
         raise ValueError(

@@ -14,6 +14,7 @@ from speechbrain_semamba.lobes.models.metric_discriminator import (
     MetricDiscriminator,
 )
 from speechbrain_semamba.ops import kernels
+from speechbrain_semamba.training.option_values import is_computed
 from speechbrain_semamba.utils.settings import read_settings, tag_of
 
 CORPUS = ROOT / "samples" / "voicebank_mini"
@@ -187,9 +188,9 @@ SEEN = set()
 
 
 def keys_of(node, default, key=""):
-    """The dotted keys below a node, each with what it is, resolved."""
+    """The dotted keys below a node, each with what it is, and what resolved."""
     if key:
-        yield key, default
+        yield key, node, default
     if isinstance(node, dict) and isinstance(default, dict):
         for name in node:
             # not what is only done, nor how to find a node to put in place
@@ -198,8 +199,10 @@ def keys_of(node, default, key=""):
                 yield from keys_of(node[name], default[name], inner)
 
 
-def wrong_values(key, default):
+def wrong_values(key, node, default):
     """Values that cannot be, with what the line is to say of each."""
+    if is_computed(node):
+        return [("3", f"{key} is computed by")]
     if key in RUN_OPTIONS:
         return RUN_OPTIONS[key]
     pattern = next(p for p in BY_KEY if fnmatchcase(key, p))
@@ -212,22 +215,23 @@ def wrong_values(key, default):
 
 
 def test_kinds_of_values_are_told_apart():
-    assert wrong_values("seed", 3)[0] == BY_KIND[int]
-    assert wrong_values("save_enhanced", True) == [BY_KIND[bool]]
-    assert wrong_values("a_new_key", "text") == []
+    assert wrong_values("seed", 3, 3)[0] == BY_KIND[int]
+    assert wrong_values("save_enhanced", True, True) == [BY_KIND[bool]]
+    assert wrong_values("a_new_key", "text", "text") == []
 
 
 @pytest.mark.parametrize("path", HPARAMS, ids=lambda p: p.stem)
 def test_what_cannot_be_is_refused_in_one_line(path, end_of, places, tmp_path):
-    node = read_settings(path, resolve=False)
-    given = {k: str(v) for k, v in places.items() if k in node}
+    settings = read_settings(path, resolve=False)
+    given = {k: str(v) for k, v in places.items() if k in settings}
     wrong = []
-    for key, default in keys_of(node, read_settings(path, given)):
-        kind = key, type(default), tag_of(default)
+    resolved = read_settings(path, given)
+    for key, node, default in keys_of(settings, resolved):
+        kind = key, type(default), tag_of(default), is_computed(node)
         if kind in SEEN:
             continue  # in another yaml
         SEEN.add(kind)
-        values = wrong_values(key, default)
+        values = wrong_values(key, node, default)
         assert values, f"{key} has no value here that cannot be"
         for value, messages in values:
             end = str(end_of(path, key, value))

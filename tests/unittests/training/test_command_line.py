@@ -27,6 +27,8 @@ plain:
     a: !ref <lr>
 counter: !new:speechbrain.utils.epoch_loop.EpochCounter
     limit: 3
+count: !applyref:math.prod
+    - [2, 3]
 """
 
 
@@ -110,6 +112,10 @@ def test_quotes_and_references_of_yaml_stay(read):
         (["--counter={limit: -3}"], "counter.limit must be finite, and not be"),
         (["--plain={b: 1}"], "there is no plain.b; plain holds a"),
         (["--plain={a: {b: 1}}"], "plain.a has no keys of its own in the yaml"),
+        (
+            ["--count=3"],
+            "count is computed by !applyref:math.prod, and may",
+        ),
         (["--max_grad=1"], "the nearest is --max_grad_norm"),
         (["--qwertz=1"], "there is no option --qwertz"),
         (["--lr=1", "--lr=2"], "--lr must be given once, not twice"),
