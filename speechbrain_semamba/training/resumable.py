@@ -17,7 +17,10 @@ from speechbrain_semamba.training.window import Window
 from speechbrain_semamba.utils.checks import check_counts, check_keywords
 from speechbrain_semamba.utils.distributed import unwrapped
 from speechbrain_semamba.utils.progress import library_bars
-from speechbrain_semamba.utils.workers import heed_parent_alone
+from speechbrain_semamba.utils.workers import (
+    heed_parent_alone,
+    sheltered_context,
+)
 
 
 class ResumableBrain(sb.Brain):
@@ -159,6 +162,10 @@ class ResumableBrain(sb.Brain):
             self.hparams.seed,
             loader_kwargs.pop("shuffle", True),
         )
+        if loader_kwargs.get("num_workers"):
+            loader_kwargs.setdefault(
+                "multiprocessing_context", sheltered_context()
+            )
         loader = sb.dataio.dataloader.make_dataloader(
             dataset,
             sampler=sampler,

@@ -1,5 +1,6 @@
 """Worker processes: how many, how they end, and doing without them."""
 
+import copy
 import multiprocessing
 import os
 import signal
@@ -46,6 +47,43 @@ def heed_parent_alone(worker=None, parent=None):
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def sheltered_context():
+    """How to start workers that no signal reaches before they can heed it.
+
+    A process is forked with SIGTERM and SIGINT blocked, and it is for
+    ``heed_parent_alone`` to go on from there: what is signalled to all processes
+    of a run at once would else end a worker that has not come so far, and by
+    its end the run.
+
+    Returns
+    -------
+    multiprocessing.context.BaseContext
+        For a DataLoader's ``multiprocessing_context``; None where processes are
+        not forked.
+
+    Example
+    -------
+    >>> context = sheltered_context()
+    """
+    if multiprocessing.get_start_method() != "fork":
+        return None
+    context = copy.copy(multiprocessing.get_context())
+    context.Process = type("Sheltered", (_Sheltered, context.Process), {})
+    return context
+
+
+class _Sheltered:
+    """Of a process: its start, with signals blocked."""
+
+    def start(self):
+        stopping = {signal.SIGTERM, signal.SIGINT}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _is_running(pid):

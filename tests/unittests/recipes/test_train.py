@@ -1,6 +1,8 @@
 """The training step of the recipe's Brain."""
 
 import math
+import os
+import signal
 
 import pytest
 import speechbrain as sb
@@ -18,8 +20,10 @@ from small_brain import (
 from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_semamba.nnet import losses
+from speechbrain_semamba.training import resumable
 from speechbrain_semamba.training.split_backward import part_of
 from speechbrain_semamba.training.stop_signal import TrainingStopped
+from speechbrain_semamba.utils.workers import heed_parent_alone
 
 LABELS = (0.2, 0.4, 0.9, 0.6, 0.1, 0.8, 0.3, 0.5, 0.7, 0.2, 0.4, 0.6)
 DOUBLE = torch.float64
@@ -469,6 +473,22 @@ def test_bar_shows_what_the_networks_do(make, batch):
 def test_options_that_cannot_be(make, options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
+
+
+def test_loader_outlives_a_signal_to_all_processes(make, monkeypatch):
+    """As torchrun and clusters send it, whatever its workers are about."""
+
+    def signalled_first(worker):
+        os.kill(os.getpid(), signal.SIGTERM)
+        heed_parent_alone(worker)
+
+    monkeypatch.setattr(resumable, "heed_parent_alone", signalled_first)
+    files = {str(i): {"length": 1.0} for i in range(4)}
+    dataset = DynamicItemDataset(files, output_keys=["id"])
+    loader = make().make_dataloader(
+        dataset, sb.Stage.VALID, batch_size=1, num_workers=2
+    )
+    assert [key for batch in loader for key in batch.id] == list(files)
 
 
 @pytest.mark.parametrize("stage", [sb.Stage.VALID, sb.Stage.TEST])

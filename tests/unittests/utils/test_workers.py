@@ -1,10 +1,46 @@
-"""Threads of several processes on one machine."""
+"""Processes that work for another: their signals, their threads."""
+
+import multiprocessing
+import os
+import signal
+import time
 
 import pytest
 import torch
 
 from speechbrain_semamba.utils import workers
-from speechbrain_semamba.utils.workers import use_threads
+from speechbrain_semamba.utils.workers import (
+    heed_parent_alone,
+    sheltered_context,
+    use_threads,
+)
+
+
+def signal_then_say(queue, number):
+    """What a worker does that is signalled before it is ready."""
+    os.kill(os.getpid(), number)
+    heed_parent_alone()
+    queue.put("ready")
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_no_signal_ends_a_worker_before_it_is_ready(number):
+    context = sheltered_context()
+    if context is None:
+        pytest.skip("only a forked process inherits what is blocked")
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    queue = context.SimpleQueue()
+    worker = context.Process(target=signal_then_say, args=(queue, number))
+    worker.start()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == blocked
+    assert multiprocessing.connection.wait(
+        [queue._reader, worker.sentinel]
+    ) == [queue._reader]
+    assert queue.get() == "ready"
+    worker.terminate()  # a parent's signal is heeded
+    worker.join(20)
+    assert worker.exitcode == 0
 
 
 @pytest.mark.parametrize(
