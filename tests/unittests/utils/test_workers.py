@@ -1,9 +1,9 @@
 """Processes that work for another: their signals, their threads."""
 
-import multiprocessing
 import os
 import signal
 import time
+from multiprocessing.connection import wait
 
 import pytest
 import torch
@@ -34,9 +34,8 @@ def test_no_signal_ends_a_worker_before_it_is_ready(number):
     worker = context.Process(target=signal_then_say, args=(queue, number))
     worker.start()
     assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == blocked
-    assert multiprocessing.connection.wait(
-        [queue._reader, worker.sentinel]
-    ) == [queue._reader]
+    ready = wait([queue._reader, worker.sentinel])
+    assert ready == [queue._reader]
     assert queue.get() == "ready"
     worker.terminate()  # a parent's signal is heeded
     worker.join(20)
